@@ -1,0 +1,44 @@
+// Package consensus is the Raft algorithm as a value: sections 5.1 to 5.4 and
+// Figure 2 of the extended Raft paper ("In Search of an Understandable
+// Consensus Algorithm", Ongaro and Ousterhout), and the linearizable reads of
+// section 8 (ReadIndex, thesis 6.4).
+//
+// A [Module] has no goroutine, no lock, no clock, no random source, no file,
+// no socket and no logger. What happens in the world is an argument: [Module.Step]
+// for a message, [Module.Tick] for time, [Module.Propose] for a command,
+// [Module.Read] for a read. What the module wants from the world is collected and
+// leaves in one struct, [Effects], when [Module.Flush] is called. So the same
+// code runs in a simulator, under a test, and in a process with real disks.
+//
+// # What the caller must do
+//
+// After a batch of calls, call Flush and carry out its Effects:
+//
+//  1. Send: hand each message to the network. These are requests that a
+//     retry may repeat. They may leave while Save is still being written.
+//  2. Save: write it to stable storage, behind all earlier Saves.
+//  3. AfterSave: hand these to the network only when this Save, and all before
+//     it, are on stable storage. They are promises: a vote, an acknowledgement,
+//     a candidate's request for votes. This holds also when Save is empty. A message
+//     addressed to this server itself comes back through Step.
+//  4. Apply: apply these entries to the state machine, in order.
+//  5. Reads: serve each once the state machine has applied its index.
+//  6. Facts: log, count or draw these. Nothing depends on them.
+//
+// If a Save fails, the module must never be used again: what it holds in memory
+// is no longer backed by the disk.
+//
+// # What it promises
+//
+// With that contract kept, and with fewer than half of the voters forgetting
+// what they saved, the five properties of Figure 3 hold: Election Safety,
+// Leader Append-Only, Log Matching, Leader Completeness, State Machine Safety;
+// and a [Read] is linearizable. Messages may be lost, repeated, delayed and
+// reordered without end.
+//
+// # What it does not promise
+//
+// It does not defend against a server that lies. It does not promise progress
+// while no majority can talk to each other within an election timeout. It has no
+// snapshots, no change of membership, no pre-vote.
+package consensus

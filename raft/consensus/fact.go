@@ -1,0 +1,54 @@
+package consensus
+
+import "fmt"
+
+// Fact is something that happened inside the module: one of BecameCandidate, BecameLeader,
+// BecameFollower, VoteGranted, Truncated. Its String is a line for people.
+type Fact interface {
+	fmt.Stringer
+	isFact()
+}
+
+// BecameCandidate: an election timeout elapsed, this server asks for votes (§5.2).
+type BecameCandidate struct{ Term Term }
+
+// BecameLeader: a majority voted for this server (§5.2).
+type BecameLeader struct{ Term Term }
+
+// BecameFollower: the server follows in a new term, or learned who leads its term.
+type BecameFollower struct {
+	Term   Term
+	Leader ServerID // "" if not yet known
+	Was    Role     // Leader here means: stepped down
+}
+
+// VoteGranted: this server voted (§5.2, §5.4.1).
+type VoteGranted struct {
+	Term Term
+	To   ServerID
+}
+
+// Truncated: entries From..To, never committed, conflicted with the leader's and were deleted (§5.3).
+type Truncated struct {
+	From, To Index
+	Leader   ServerID
+}
+
+func (BecameCandidate) isFact() {}
+func (BecameLeader) isFact()    {}
+func (BecameFollower) isFact()  {}
+func (VoteGranted) isFact()     {}
+func (Truncated) isFact()       {}
+
+func (f BecameCandidate) String() string { return fmt.Sprintf("became candidate in term %d", f.Term) }
+func (f BecameLeader) String() string    { return fmt.Sprintf("became leader of term %d", f.Term) }
+func (f BecameFollower) String() string {
+	if f.Leader == "" {
+		return fmt.Sprintf("became follower in term %d (was %s)", f.Term, f.Was)
+	}
+	return fmt.Sprintf("became follower of %s in term %d (was %s)", f.Leader, f.Term, f.Was)
+}
+func (f VoteGranted) String() string { return fmt.Sprintf("voted for %s in term %d", f.To, f.Term) }
+func (f Truncated) String() string {
+	return fmt.Sprintf("deleted entries %d to %d, which conflict with those of leader %s", f.From, f.To, f.Leader)
+}

@@ -1,0 +1,95 @@
+package consensus
+
+// ServerID names one server of the cluster. It is chosen by the operator and
+// never reused for another server.
+type ServerID string
+
+// Term numbers the reigns of leaders, from 1 (§5.1). Zero means "no term yet".
+type Term uint64
+
+// Index is the place of an entry in the log, from 1 (§5.3). Zero means "before
+// the first entry".
+type Index uint64
+
+// EntryKind tells what an entry's Data is. The algorithm looks only at
+// EntryNoop; the other kinds are for the host to tell apart.
+type EntryKind uint8
+
+// The kinds of entries. Their numbers are on disk and on the wire: they are
+// never changed, only added to.
+const (
+	// EntryNoop is the empty entry of a new leader (§8). It is not for the state machine.
+	EntryNoop EntryKind = 0
+	// EntryCommand carries a command as bytes.
+	EntryCommand EntryKind = 1
+	// EntryValue carries a command that the host encoded from a Go value.
+	EntryValue EntryKind = 2
+)
+
+// Entry is one entry of the log. An Entry is immutable once it is in a log:
+// its Data is shared between the log, messages and Effects, and must not be
+// written to.
+type Entry struct {
+	Index Index
+	Term  Term
+	Kind  EntryKind
+	Data  []byte
+}
+
+// Message is one of *RequestVote, *RequestVoteReply, *AppendEntries and
+// *AppendEntriesReply. A message is immutable once it is sent.
+type Message interface {
+	// Head gives what all messages have.
+	Head() *Header
+}
+
+// Header is what all messages of Figure 2 have. From is the paper's
+// candidateId or leaderId, and in a reply the server that answers.
+type Header struct {
+	From, To ServerID
+	Term     Term // the sender's currentTerm when it sent this
+}
+
+// Head gives the header itself, so that a struct that embeds Header is a Message.
+func (h *Header) Head() *Header { return h }
+
+// RequestVote is sent by candidates to gather votes (§5.2, Figure 2).
+type RequestVote struct {
+	Header
+	LastLogIndex Index // index of the candidate's last log entry (§5.4)
+	LastLogTerm  Term  // term of the candidate's last log entry (§5.4)
+}
+
+// RequestVoteReply answers RequestVote. A granted vote is a promise: it leaves
+// only after (currentTerm, votedFor) is on stable storage.
+type RequestVoteReply struct {
+	Header
+	VoteGranted bool
+}
+
+// AppendEntries is sent by the leader to replicate entries, and without entries as
+// heartbeat (§5.2, §5.3, Figure 2).
+type AppendEntries struct {
+	Header
+	PrevLogIndex Index   // index of the entry just before Entries
+	PrevLogTerm  Term    // term of the entry at PrevLogIndex
+	Entries      []Entry // Entries[i].Index == PrevLogIndex+1+i; empty for a heartbeat
+	LeaderCommit Index   // the leader's commitIndex
+	Round        uint64  // echoed in the reply: proof of leadership for reads (thesis 6.4); grows within a term
+}
+
+// AppendEntriesReply answers AppendEntries. A success is a promise: it leaves
+// only after all entries up to MatchIndex are on stable storage.
+type AppendEntriesReply struct {
+	Header
+	Success      bool   // the follower's log contained (PrevLogIndex, PrevLogTerm)
+	MatchIndex   Index  // on success: PrevLogIndex + len(Entries) of the request, never more
+	PrevLogIndex Index  // of the request, so that a late refusal can be told from a current one
+	Round        uint64 // of the request
+
+	// On refusal, where to go on (§5.3, the last paragraphs): the follower's last entry at or
+	// before PrevLogIndex whose term is not above the request's PrevLogTerm. The
+	// logs cannot agree on any entry behind it. Zero, zero: nowhere but at the start.
+	ConflictIndex Index
+	ConflictTerm  Term
+}

@@ -1,0 +1,50 @@
+package consensus
+
+import "time"
+
+// Role is what a server is at the moment (§5.1).
+type Role uint8
+
+// The three roles of Figure 4.
+const (
+	Follower Role = iota
+	Candidate
+	Leader
+)
+
+// String gives the paper's word.
+func (r Role) String() string {
+	switch r {
+	case Follower:
+		return "follower"
+	case Candidate:
+		return "candidate"
+	case Leader:
+		return "leader"
+	}
+	return "unknown role"
+}
+
+// Status is a copy of what a module knows, for people and tests.
+type Status struct {
+	ID            ServerID
+	Role          Role
+	Term          Term     // currentTerm
+	VotedFor      ServerID // in Term, or ""
+	Leader        ServerID // of Term, or "" if not known
+	CommitIndex   Index
+	LastLogIndex  Index
+	LastLogTerm   Term
+	FirstLogIndex Index // the first index still in the log; LastLogIndex+1 if it is empty
+	LogBytes      int   // sum of the Data of all entries in the log
+	// Members are all servers of the cluster, this one among them, in the order of Config.Members.
+	Members []MemberStatus
+}
+
+// MemberStatus is what is known of one member. But for ID it has content on a leader only.
+type MemberStatus struct {
+	ID          ServerID
+	MatchIndex  Index         // known to be on that member's stable storage
+	NextIndex   Index         // next index to send there
+	LastContact time.Duration // when its last reply in this term came, on the clock given to Step; 0: none yet
+}

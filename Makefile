@@ -1,0 +1,81 @@
+# Go and make are all that is needed for help, build, demo, run, test and quick.
+# The race detector also needs a C compiler; where there is none, `make test`
+# says so and runs without it. REQUIRE_RACE=1 makes that an error.
+
+SHELL   := /bin/sh
+GO      ?= go
+TOOL    := $(GO) tool -modfile=scripts/tools/go.mod
+PKG     ?= ./...
+COUNT   ?= 1
+RUN     ?=
+BENCH   ?= .
+MAKEFLAGS += --no-print-directory
+
+# What takes real processes and seconds stays out of `make quick`.
+QUICK = $$($(GO) list ./... | grep -v -e '/integration$$' -e '/scripts/readme$$')
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo run test quick race cover bench mutants lint fmt fmtcheck vet tidy hooks clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build raftnode, raftctl and raftdrill into bin/
+	@mkdir -p bin
+	@$(GO) build -o bin/ ./cmd/raftnode ./cmd/raftctl ./cmd/raftdrill
+
+# make itself exits 2 on any failure and prints the demo's own exit code ("Error 1": a promise was broken,
+# "Error 2": undecided). For the bare code run `bin/raftdrill run demo`.
+demo: build ## three nodes, writes, kill -9 of the leader, a verdict: under a minute
+	@bin/raftdrill run demo
+
+run: build ## three nodes in the foreground until Ctrl-C, with the lines to paste elsewhere
+	@bin/raftdrill up
+
+test: ## all tests with the race detector (RUN=regexp PKG=./wal)
+	@race=-race; \
+	if [ "$$($(GO) env CGO_ENABLED)" != 1 ] || ! command -v "$$($(GO) env CC)" >/dev/null 2>&1; then \
+		race=; echo "make test: no C compiler, so no race detector: install gcc to have it" >&2; \
+		[ -z "$(REQUIRE_RACE)" ] || exit 1; \
+	fi; \
+	$(GO) test $$race -timeout 5m -run '$(RUN)' $(PKG)
+
+quick: fmtcheck ## build, vet and unit tests: seconds when warm; what the commit hook runs
+	@$(GO) build ./...
+	@$(GO) vet ./...
+	@$(GO) test -short -timeout 60s $(QUICK)
+
+race: ## hunt: tests of PKG, COUNT times, never from the cache (PKG=./raft COUNT=50)
+	@$(GO) test -race -count=$(COUNT) -run '$(RUN)' $(PKG)
+
+cover: ## how much of each package its own tests reach
+	@$(GO) test -short -cover $(QUICK)
+
+bench: ## benchmarks (PKG=./wal BENCH=Append COUNT=10, then benchstat)
+	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count=$(COUNT) $(PKG)
+
+mutants: ## break the code on purpose, one rule at a time: a test must notice each
+	@$(GO) run ./scripts/mutants -run '$(RUN)'
+
+lint: ## golangci-lint, pinned in scripts/tools (the first run builds it: minutes)
+	@$(TOOL) golangci-lint run ./...
+
+fmt: ## gofumpt, pinned in scripts/tools, on every Go file
+	@$(TOOL) gofumpt -w .
+
+fmtcheck: ## say which Go files gofmt would change
+	@bad=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .) || exit 1; \
+	[ -z "$$bad" ] || { echo "not formatted; run 'make fmt':" "$$bad" >&2; exit 1; }
+
+vet: ## go vet
+	@$(GO) vet ./...
+
+tidy: ## the walls: imports, budgets, package docs; go.mod and go.sum as tidy has them
+	@$(GO) test -count=1 ./scripts/tidy
+	@$(GO) mod tidy -diff
+
+hooks: ## make git run `make quick` before each commit
+	@git config core.hooksPath scripts/hooks && echo "make quick now runs before each commit; undo: git config --unset core.hooksPath"
+
+clean: ## remove what the targets above built and left
+	@rm -rf bin runs

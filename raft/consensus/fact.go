@@ -50,5 +50,5 @@ func (f BecameFollower) String() string {
 }
 func (f VoteGranted) String() string { return fmt.Sprintf("voted for %s in term %d", f.To, f.Term) }
 func (f Truncated) String() string {
-	return fmt.Sprintf("deleted entries %d to %d, which conflict with those of leader %s", f.From, f.To, f.Leader)
+	return fmt.Sprintf("deleted entries %d to %d, which conflict with %s's", f.From, f.To, f.Leader)
 }

@@ -1,0 +1,74 @@
+package consensus
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Config is what a module needs to know at its start. All servers of a cluster have the same Members.
+type Config struct {
+	ID      ServerID   // this server; one of Members
+	Members []ServerID // all voting servers
+
+	HeartbeatInterval time.Duration // a leader sends AppendEntries to each member at least this often (§5.2)
+	ElectionTimeout   time.Duration // T: without a leader, stand for election after a random time in [T, 2T) (§5.2)
+	Rand              func() uint64 // source of those random times; servers must draw different ones
+
+	// Noop makes a new leader append an empty entry (§8), so that what earlier terms left is committed
+	// without waiting for a command, and reads may begin.
+	Noop bool
+
+	MaxBatchBytes       int // of entries in one AppendEntries; it always carries at least one. Default 1 MiB
+	MaxInflightMessages int // unanswered AppendEntries with entries, per follower. Default 128
+	MaxInflightBytes    int // of entries in them, per follower. Default 16 MiB
+	MaxUncommittedBytes int // of entries beyond commitIndex: above it Propose refuses. Default 64 MiB
+	MaxLogBytes         int // of all entries: above it Propose refuses. Default 4 GiB
+}
+
+// entryOverhead is what an entry counts beyond its Data in all bounds in bytes, so that
+// empty entries are bounded too. It is about what one costs in memory.
+const entryOverhead = 48
+
+// entryBytes is what an entry counts in all bounds in bytes.
+func entryBytes(e Entry) int { return len(e.Data) + entryOverhead }
+
+func (c *Config) setDefaults() {
+	setDefault(&c.MaxBatchBytes, 1<<20)
+	setDefault(&c.MaxInflightMessages, 128)
+	setDefault(&c.MaxInflightBytes, 16<<20)
+	setDefault(&c.MaxUncommittedBytes, 64<<20)
+	setDefault(&c.MaxLogBytes, 4<<30)
+}
+
+func setDefault(field *int, value int) {
+	if *field == 0 {
+		*field = value
+	}
+}
+
+func (c *Config) validate() error {
+	switch {
+	case c.ID == "":
+		return errors.New("ID is empty")
+	case !slices.Contains(c.Members, c.ID):
+		return fmt.Errorf("ID %q is not among Members %q", c.ID, c.Members)
+	case c.Rand == nil:
+		return errors.New("Rand is nil")
+	case c.HeartbeatInterval <= 0:
+		return fmt.Errorf("HeartbeatInterval is %v; it must be positive", c.HeartbeatInterval)
+	case c.ElectionTimeout < 2*c.HeartbeatInterval:
+		return fmt.Errorf("ElectionTimeout is %v; it must be at least twice HeartbeatInterval (%v), or followers give up leaders that live", c.ElectionTimeout, c.HeartbeatInterval)
+	}
+	sorted := slices.Sorted(slices.Values(c.Members))
+	for i, id := range sorted {
+		if id == "" {
+			return errors.New("Members contains an empty ID")
+		}
+		if i > 0 && id == sorted[i-1] {
+			return fmt.Errorf("Members contains %q twice", id)
+		}
+	}
+	return nil
+}

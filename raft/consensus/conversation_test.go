@@ -1,0 +1,226 @@
+package consensus
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/datadriven"
+)
+
+// TestConversations plays the files in testdata: each is a conversation between servers that one can read. After a
+// deliberate change, `go test ./raft/consensus -run TestConversations -rewrite` writes the new answers; read the diff.
+//
+// Commands. Everything not asked for does not happen:
+//
+//	cluster NAME... [noop]        servers that saved nothing
+//	saved NAME term=T [vote=V] log=(T...)    what is on a server's disk, before it is first used
+//	timeout NAME                  its election timeout elapses
+//	heartbeat NAME                its heartbeat interval elapses
+//	propose NAME COMMAND...       commands come in, in one batch
+//	read NAME                     a read comes in
+//	save NAME                     its disk completes the oldest write
+//	deliver FROM->TO [newest]     the oldest message on that link arrives, or the newest
+//	lose FROM->TO                 the oldest message on that link is lost
+//	repeat FROM->TO               the oldest message on that link will arrive once more
+//	settle [without=(NAME...)]    disks and network complete everything; messages from and to the named are lost
+//	crash NAME [whole=N] [parts=N]    it crashes; of its pending writes N whole ones and N parts of the next were done
+//	restart NAME                  it comes back with what is on its disk
+//	logs                          the terms of all logs; [n] is an entry that is not committed here
+//	status                        roles and terms
+func TestConversations(t *testing.T) {
+	datadriven.Walk(t, "testdata/conversations", func(t *testing.T, path string) {
+		conv := &conversation{t: t}
+		datadriven.RunTest(t, path, conv.run)
+	})
+}
+
+type conversation struct {
+	t     *testing.T
+	c     *cluster
+	out   strings.Builder
+	reads ReadID
+}
+
+func (v *conversation) run(t *testing.T, d *datadriven.TestData) string {
+	v.out.Reset()
+	if d.Cmd == "cluster" {
+		v.cluster(t, d)
+		return "ok"
+	}
+	commands := map[string]func(*datadriven.TestData){
+		"saved": v.saved, "propose": v.propose, "read": v.read, "settle": v.settle, "crash": v.crash,
+		"timeout":   func(d *datadriven.TestData) { v.c.timeout(v.name(d, 0)) },
+		"heartbeat": func(d *datadriven.TestData) { v.c.tick(v.name(d, 0)) },
+		"save":      func(d *datadriven.TestData) { v.c.save(v.name(d, 0)) },
+		"restart":   func(d *datadriven.TestData) { v.c.start(v.name(d, 0)) },
+		"deliver":   func(d *datadriven.TestData) { v.c.deliver(v.find(d)) },
+		"lose":      func(d *datadriven.TestData) { i := v.find(d); v.c.network = slices.Delete(v.c.network, i, i+1) },
+		"repeat": func(d *datadriven.TestData) {
+			i := v.find(d)
+			v.c.network = slices.Insert(v.c.network, i, v.c.network[i])
+		},
+		"logs": v.logs, "status": v.status,
+	}
+	command, ok := commands[d.Cmd]
+	if !ok {
+		d.Fatalf(t, "unknown command %q", d.Cmd)
+	}
+	command(d)
+	v.news()
+	if v.out.Len() == 0 {
+		return "ok"
+	}
+	return v.out.String()
+}
+
+func (v *conversation) cluster(t *testing.T, d *datadriven.TestData) {
+	v.c = newCluster(t, 0, func(c *cluster) {
+		for _, arg := range d.CmdArgs {
+			if arg.Key == "noop" {
+				c.noop = true
+			} else {
+				c.ids = append(c.ids, ServerID(arg.Key))
+			}
+		}
+	})
+	v.c.trace = func(format string, args ...any) { fmt.Fprintf(&v.out, format+"\n", args...) }
+}
+
+func (v *conversation) name(d *datadriven.TestData, i int) ServerID {
+	id := ServerID(d.CmdArgs[i].Key)
+	if v.c.servers[id] == nil {
+		d.Fatalf(v.t, "there is no server %q", id)
+	}
+	return id
+}
+
+// find gives the place of the oldest message on the link FROM->TO, or of the newest.
+func (v *conversation) find(d *datadriven.TestData) int {
+	from, to, _ := strings.Cut(d.CmdArgs[0].Key, "->")
+	found := -1
+	for i, msg := range v.c.network {
+		if h := msg.Head(); h.From == ServerID(from) && h.To == ServerID(to) && (found < 0 || d.HasArg("newest")) {
+			found = i
+		}
+	}
+	if found < 0 {
+		d.Fatalf(v.t, "there is no message under way from %q to %q", from, to)
+	}
+	return found
+}
+
+func (v *conversation) saved(d *datadriven.TestData) {
+	var term uint64
+	var vote string
+	d.ScanArgs(v.t, "term", &term)
+	d.MaybeScanArgs(v.t, "vote", &vote)
+	disk := Saved{HardState: HardState{Term: Term(term), VotedFor: ServerID(vote)}}
+	for _, arg := range d.CmdArgs {
+		for i, val := range arg.Vals {
+			if arg.Key != "log" {
+				continue
+			}
+			var t Term
+			if _, err := fmt.Sscan(val, &t); err != nil {
+				d.Fatalf(v.t, "log: %v", err)
+			}
+			disk.Entries = append(disk.Entries, Entry{Index: Index(i + 1), Term: t, Kind: EntryCommand, Data: []byte(val)})
+		}
+	}
+	id := v.name(d, 0)
+	v.c.servers[id].disk = disk
+	v.c.start(id)
+}
+
+func (v *conversation) propose(d *datadriven.TestData) {
+	v.c.do(v.name(d, 0), func(m *Module) {
+		for _, arg := range d.CmdArgs[1:] {
+			if _, _, err := m.Propose(EntryCommand, []byte(arg.Key)); err != nil {
+				fmt.Fprintf(&v.out, "%s refuses %s: %v\n", m.cfg.ID, arg.Key, err)
+			}
+		}
+	})
+}
+
+func (v *conversation) read(d *datadriven.TestData) {
+	v.reads++
+	id := v.name(d, 0)
+	v.c.check.ask(id, v.reads)
+	v.c.do(id, func(m *Module) {
+		if err := m.Read(v.reads); err != nil {
+			fmt.Fprintf(&v.out, "%s refuses the read: %v\n", id, err)
+		}
+	})
+}
+
+func (v *conversation) settle(d *datadriven.TestData) {
+	var without []ServerID
+	for _, arg := range d.CmdArgs {
+		for _, val := range arg.Vals {
+			without = append(without, ServerID(val))
+		}
+	}
+	v.c.settle(func(from, to ServerID) bool {
+		return slices.Contains(without, from) || slices.Contains(without, to)
+	})
+}
+
+func (v *conversation) crash(d *datadriven.TestData) {
+	var whole, parts int
+	d.MaybeScanArgs(v.t, "whole", &whole)
+	d.MaybeScanArgs(v.t, "parts", &parts)
+	v.c.crash(v.name(d, 0), whole, parts)
+}
+
+// news tells what the servers applied and answered since the last command.
+func (v *conversation) news() {
+	for _, id := range v.c.ids {
+		s := v.c.servers[id]
+		if len(s.applied) > 0 {
+			fmt.Fprintf(&v.out, "%s applied %s\n", id, describeEntries(s.applied))
+		}
+		for _, r := range s.reads {
+			if r.Refused {
+				fmt.Fprintf(&v.out, "%s refused read %d\n", id, r.ID)
+			} else {
+				fmt.Fprintf(&v.out, "%s may serve read %d from index %d\n", id, r.ID, r.Index)
+			}
+		}
+		s.applied, s.reads = nil, nil
+	}
+}
+
+func (v *conversation) logs(*datadriven.TestData) {
+	for _, id := range v.c.ids {
+		s := v.c.servers[id]
+		fmt.Fprintf(&v.out, "%-6s |", id)
+		entries, commit := s.disk.Entries, Index(0)
+		if s.module != nil {
+			entries, commit = s.module.log.entries, s.module.commitIndex
+		}
+		for _, e := range entries {
+			if e.Index <= commit {
+				fmt.Fprintf(&v.out, "  %d ", e.Term)
+			} else {
+				fmt.Fprintf(&v.out, " [%d]", e.Term)
+			}
+		}
+		if s.module == nil {
+			v.out.WriteString("  (crashed)")
+		}
+		v.out.WriteString("\n")
+	}
+}
+
+func (v *conversation) status(*datadriven.TestData) {
+	for _, id := range v.c.ids {
+		if m := v.c.module(id); m != nil {
+			s := m.Status()
+			fmt.Fprintf(&v.out, "%-6s %s of term %d, leader %q, commitIndex %d\n", id, s.Role, s.Term, s.Leader, s.CommitIndex)
+			continue
+		}
+		fmt.Fprintf(&v.out, "%-6s crashed\n", id)
+	}
+}

@@ -1,0 +1,106 @@
+package consensus
+
+import "time"
+
+// timeout: "If election timeout elapses without receiving AppendEntries RPC from current leader or granting vote
+// to candidate: convert to candidate"; a candidate starts a new election (§5.2, Figure 2).
+func (m *Module) timeout() {
+	m.currentTerm++
+	m.votedFor = m.cfg.ID
+	m.hardStateChanged = true
+	m.role = Candidate
+	m.leader = ""
+	m.votes = make([]bool, len(m.cfg.Members))
+	m.resetElectionTimer()
+	m.fact(BecameCandidate{Term: m.currentTerm})
+	m.requestVotes()
+}
+
+// requestVotes asks all others for their votes, and gives this server its own. All of it waits for the
+// disk: a candidate that forgot its vote in a crash could give it again to another in the same term.
+func (m *Module) requestVotes() {
+	for _, id := range m.cfg.Members {
+		if id == m.cfg.ID {
+			m.promise(&RequestVoteReply{Header: m.header(id), VoteGranted: true})
+			continue
+		}
+		m.promise(&RequestVote{
+			Header:       m.header(id),
+			LastLogIndex: m.log.lastIndex(),
+			LastLogTerm:  m.log.lastTerm(),
+		})
+	}
+}
+
+// handleRequestVote: Figure 2, RequestVote RPC, receiver implementation. Here msg.Term <= currentTerm.
+func (m *Module) handleRequestVote(msg *RequestVote) {
+	// 1. Reply false if term < currentTerm (§5.1).
+	// 2. If votedFor is null or candidateId, and candidate's log is at least as up-to-date as receiver's
+	//    log, grant vote (§5.2, §5.4).
+	grant := msg.Term == m.currentTerm &&
+		(m.votedFor == "" || m.votedFor == msg.From) &&
+		m.isUpToDate(msg.LastLogIndex, msg.LastLogTerm)
+	if grant {
+		if m.votedFor == "" {
+			m.votedFor = msg.From
+			m.hardStateChanged = true
+			m.fact(VoteGranted{Term: m.currentTerm, To: msg.From})
+		}
+		m.resetElectionTimer()
+	}
+	m.promise(&RequestVoteReply{Header: m.header(msg.From), VoteGranted: grant})
+}
+
+// isUpToDate: the log whose last entry has the later term is more up-to-date; with equal last
+// terms the longer log is (§5.4.1).
+func (m *Module) isUpToDate(lastLogIndex Index, lastLogTerm Term) bool {
+	if lastLogTerm != m.log.lastTerm() {
+		return lastLogTerm > m.log.lastTerm()
+	}
+	return lastLogIndex >= m.log.lastIndex()
+}
+
+// handleRequestVoteReply: "If votes received from majority of servers: become leader" (Figure 2). Replies to
+// elections that are over are dropped.
+func (m *Module) handleRequestVoteReply(msg *RequestVoteReply) {
+	if msg.Term != m.currentTerm || m.role != Candidate || !msg.VoteGranted {
+		return
+	}
+	m.votes[m.place(msg.From)] = true
+	granted := 0
+	for _, vote := range m.votes {
+		if vote {
+			granted++
+		}
+	}
+	if granted >= m.quorum() {
+		m.becomeLeader()
+	}
+}
+
+// becomeLeader: Figure 2, Leaders. The first AppendEntries, the one that keeps others from standing,
+// leave with the next Flush.
+func (m *Module) becomeLeader() {
+	m.role = Leader
+	m.leader = m.cfg.ID
+	m.votes = nil
+	m.followers = make([]progress, len(m.cfg.Members))
+	for i, id := range m.cfg.Members {
+		m.followers[i] = progress{id: id, nextIndex: m.log.lastIndex() + 1, probing: true}
+	}
+	m.reads = reads{}
+	m.uncommittedBytes = m.log.bytesFrom(m.commitIndex + 1)
+	m.ackOwnLog = true
+	m.fact(BecameLeader{Term: m.currentTerm})
+	m.heartbeat()
+	if m.cfg.Noop {
+		m.appendEntry(EntryNoop, nil)
+	}
+}
+
+// resetElectionTimer draws the next election timeout from [T, 2T), anew each time, so that split
+// votes are rare and do not repeat (§5.2).
+func (m *Module) resetElectionTimer() {
+	jitter := time.Duration(m.cfg.Rand() % uint64(m.cfg.ElectionTimeout))
+	m.electionDeadline = m.now + m.cfg.ElectionTimeout + jitter
+}

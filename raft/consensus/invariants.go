@@ -1,0 +1,92 @@
+package consensus
+
+import "fmt"
+
+// Violation is what the module panics with when one of the algorithm's promises was found broken: by a
+// disk that forgot, a server that lies, or a bug. To go on would make it worse. It holds the two facts that contradict each other.
+type Violation struct {
+	Property     string // which promise, by its name in Figure 3
+	Fact, Versus string
+}
+
+// Error puts the two facts side by side.
+func (v *Violation) Error() string {
+	return fmt.Sprintf("%s is violated: %s, but %s; this server must stop: compare the logs of all servers", v.Property, v.Fact, v.Versus)
+}
+
+// violated reads as a sentence at the place of use: violated(property, fact)(contradicting fact). It panics.
+func violated(property, format string, args ...any) func(format string, args ...any) {
+	v := &Violation{Property: property, Fact: fmt.Sprintf(format, args...)}
+	return func(format string, args ...any) {
+		v.Versus = fmt.Sprintf(format, args...)
+		panic(v)
+	}
+}
+
+// CheckInvariants compares the module's state with what must always hold of one server, and gives the first
+// contradiction. It walks the log: it is for tests and simulators, after every step.
+func (m *Module) CheckInvariants() error {
+	if err := m.checkLog(); err != nil {
+		return err
+	}
+	last := m.log.lastIndex()
+	switch {
+	case m.commitIndex > last:
+		return fmt.Errorf("commitIndex is %d, but the log ends at %d", m.commitIndex, last)
+	case m.lastApplied > m.commitIndex:
+		return fmt.Errorf("lastApplied is %d, but commitIndex is %d", m.lastApplied, m.commitIndex)
+	case m.role == Leader && (m.leader != m.cfg.ID || m.votedFor != m.cfg.ID):
+		return fmt.Errorf("the role is leader, but the leader of term %d is %q and the vote went to %q", m.currentTerm, m.leader, m.votedFor)
+	case m.role == Candidate && m.votedFor != m.cfg.ID:
+		return fmt.Errorf("the role is candidate, but the vote of term %d went to %q", m.currentTerm, m.votedFor)
+	case m.role != Leader && len(m.reads.pending)+len(m.reads.waiting) > 0:
+		return fmt.Errorf("reads wait to be confirmed, but the role is %s", m.role)
+	case m.role != Leader:
+		return nil
+	}
+	return m.checkLeader()
+}
+
+func (m *Module) checkLog() error {
+	bytes := 0
+	var lastTerm Term
+	for i, e := range m.log.entries {
+		switch {
+		case e.Index != Index(i)+1:
+			return fmt.Errorf("entry %d stands at place %d", e.Index, i+1)
+		case e.Term < lastTerm:
+			return fmt.Errorf("entry %d has term %d, but the one before has term %d", e.Index, e.Term, lastTerm)
+		case e.Term > m.currentTerm:
+			return fmt.Errorf("entry %d has term %d, but currentTerm is %d", e.Index, e.Term, m.currentTerm)
+		}
+		lastTerm = e.Term
+		bytes += entryBytes(e)
+	}
+	if bytes != m.log.bytes {
+		return fmt.Errorf("the log has %d bytes, but %d are counted", bytes, m.log.bytes)
+	}
+	return nil
+}
+
+func (m *Module) checkLeader() error {
+	if want := m.log.bytesFrom(m.commitIndex + 1); m.uncommittedBytes != want {
+		return fmt.Errorf("%d bytes are uncommitted, but %d are counted", want, m.uncommittedBytes)
+	}
+	for _, f := range m.followers {
+		bytes := 0
+		for _, in := range f.inflight {
+			bytes += in.bytes
+		}
+		switch {
+		case f.nextIndex <= f.matchIndex:
+			return fmt.Errorf("nextIndex of %s is %d, but its matchIndex is %d", f.id, f.nextIndex, f.matchIndex)
+		case f.matchIndex > m.log.lastIndex():
+			return fmt.Errorf("matchIndex of %s is %d, but the log ends at %d", f.id, f.matchIndex, m.log.lastIndex())
+		case f.probing && len(f.inflight) > 0:
+			return fmt.Errorf("%s is probed, but %d requests count as under way", f.id, len(f.inflight))
+		case bytes != f.inflightBytes:
+			return fmt.Errorf("%d bytes are under way to %s, but %d are counted", bytes, f.id, f.inflightBytes)
+		}
+	}
+	return nil
+}

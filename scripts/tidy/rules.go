@@ -1,0 +1,139 @@
+package tidy
+
+import "regexp"
+
+// notOurs are directories that git ignores or owns.
+var notOurs = []string{".git", "bin", "runs"}
+
+// The modules that the arrows speak of.
+const (
+	hclog      = "github.com/hashicorp/go-hclog"
+	msgpack    = "github.com/hashicorp/go-msgpack"
+	tidwallWAL = "github.com/tidwall/wal"
+	cobra      = "github.com/spf13/cobra"
+	pflag      = "github.com/spf13/pflag"
+	yaml       = "go.yaml.in/yaml"
+	porcupine  = "github.com/anishathalye/porcupine"
+	datadriven = "github.com/cockroachdb/datadriven"
+	goleak     = "go.uber.org/goleak"
+	xsys       = "golang.org/x/sys"
+)
+
+// Allowed is what one package may import. Packages of this repository are named by their directory,
+// others by their module. A nil Std allows the whole standard library.
+type Allowed struct {
+	Ours   []string
+	Others []string
+	Std    []string
+	Why    string // completes "because ..."
+}
+
+// Arrows is the picture of who may import whom; tests may import TestOnly besides. A new arrow is a decision:
+// it is made here, and seen in review.
+var Arrows = map[string]Allowed{
+	"raft/consensus": {
+		Std: []string{"errors", "fmt", "slices", "time"},
+		Why: "the algorithm has no clock, lock, random source, file, socket or logger: they are arguments and effects",
+	},
+	"raft": {
+		Ours: []string{"raft/consensus"}, Others: []string{hclog},
+		Why: "who embeds raft links the algorithm and a logger; disk and network come through Persister and Peer",
+	},
+	"rpc": {
+		Ours: []string{"raft/consensus"}, Others: []string{msgpack},
+		Why: "the transport carries messages and knows neither host nor disk; it reports events instead of logging",
+	},
+	"wal": {
+		Ours: []string{"raft/consensus"}, Others: []string{tidwallWAL, xsys},
+		Why: "the disk stores what consensus saves and knows neither host nor network; it returns errors instead of logging",
+	},
+	"kv": {
+		Ours: []string{"raft", "raft/consensus"},
+		Why:  "the state machine is a function of the log",
+	},
+	"kv/api": {
+		Why: "what client and server share is names and limits",
+	},
+	"kv/server": {
+		Ours: []string{"kv", "kv/api", "raft", "raft/consensus"}, Others: []string{hclog},
+		Why: "the server stands on the host and the store, whatever disk and network are below",
+	},
+	"kv/client": {
+		Ours: []string{"kv/api"},
+		Why:  "who uses the client links nothing of the server",
+	},
+	"integration": {
+		Ours: []string{"kv/client", "kv/api"}, Others: []string{porcupine},
+		Why: "the harness sees what users see: processes and their API",
+	},
+	"cmd/raftnode": {
+		Ours:   []string{"raft", "raft/consensus", "rpc", "wal", "kv", "kv/api", "kv/server"},
+		Others: []string{cobra, pflag, yaml, hclog},
+		Why:    "the node joins host, disk, network and service, and drives none of them from outside",
+	},
+	"cmd/raftctl": {
+		Ours: []string{"kv/api", "kv/client", "wal", "raft/consensus"}, Others: []string{cobra, pflag},
+		Why: "raftctl is a client, and reads data directories; it runs no node",
+	},
+	"cmd/raftdrill": {
+		Ours: []string{"integration", "kv/client", "kv/api"}, Others: []string{cobra, pflag},
+		Why: "drills are run against real processes",
+	},
+	"scripts/tidy":    {Why: "the walls must not lean on what they guard"},
+	"scripts/mutants": {Why: "the runner must work while the code is broken"},
+	"scripts/readme":  {Why: "the README is tried out from outside, as a reader would"},
+}
+
+// TestOnly may be imported by any test besides what its package may.
+var TestOnly = []string{goleak, datadriven}
+
+// Embedded is all that may be linked, beyond the standard library, into a program that uses raft with rpc
+// and wal. It holds the named packages and what they stand on: nothing of any user interface.
+var Embedded = []string{
+	Module + "/raft", Module + "/rpc", Module + "/wal",
+	hclog, msgpack, tidwallWAL, xsys,
+	"github.com/fatih/color", "github.com/mattn/go-colorable", "github.com/mattn/go-isatty", // of hclog
+	"github.com/tidwall/gjson", "github.com/tidwall/match", "github.com/tidwall/pretty", "github.com/tidwall/tinylru", // of tidwall/wal
+}
+
+// Budgets. Aim for 300 lines in a file and 40 in a function: the limits are where aiming ends.
+const (
+	MaxFileLines = 400
+	MaxFuncLines = 60
+)
+
+// Exceptions from the budgets, by path or by path:function, each with its reason.
+var Exceptions = map[string]string{}
+
+// Word is something that has no place in the repository.
+type Word struct {
+	Pattern *regexp.Regexp
+	Why     string
+	Except  []string // paths where it is at home
+}
+
+const rulesFile = "scripts/tidy/rules.go"
+
+// Words are looked for in all text files.
+var Words = []Word{
+	{
+		Pattern: regexp.MustCompile(`\b(TODO|FIXME|XXX)\b`),
+		Why:     "a promise to nobody: do it now, or say in the documentation what is not done",
+		Except:  []string{rulesFile, "scripts/tidy/rules_test.go", "scripts/tools/go.sum"},
+	},
+	{
+		Pattern: regexp.MustCompile(`(?i)\bissues? #?[0-9]+\b|\(#[0-9]+\)`),
+		Why:     "a tracker's number explains nothing to who reads the code: say what happened",
+		Except:  []string{rulesFile, "scripts/tidy/rules_test.go"},
+	},
+	{
+		Pattern: regexp.MustCompile(`(^|[\s"'(=:])/(home|root|Users|work)/|\.\./shared\b`),
+		Why:     "a path of one machine: nobody else has it. Use a path inside the repository or a temporary directory",
+		Except:  []string{rulesFile, "scripts/tidy/rules_test.go"},
+	},
+	{
+		Pattern: regexp.MustCompile(`(?i)\b(this|last|previous|earlier) (coding )?session\b|\bhelper [A-Z]{2,}\b`),
+		Why:     "the code speaks of itself, not of who wrote it when",
+		Except:  []string{rulesFile, "scripts/tidy/rules_test.go"},
+	},
+}

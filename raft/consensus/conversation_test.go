@@ -24,6 +24,8 @@ import (
 //	deliver FROM->TO [newest]     the oldest message on that link arrives, or the newest
 //	lose FROM->TO                 the oldest message on that link is lost
 //	repeat FROM->TO               the oldest message on that link will arrive once more
+//	hold FROM->TO                 the oldest message on that link is held back, past any settle
+//	release                       what was held back is under way again
 //	settle [without=(NAME...)]    disks and network complete everything; messages from and to the named are lost
 //	crash NAME [whole=N] [parts=N]    it crashes; of its pending writes N whole ones and N parts of the next were done
 //	restart NAME                  it comes back with what is on its disk
@@ -40,6 +42,7 @@ type conversation struct {
 	t     *testing.T
 	c     *cluster
 	out   strings.Builder
+	held  []Message
 	reads ReadID
 }
 
@@ -61,6 +64,12 @@ func (v *conversation) run(t *testing.T, d *datadriven.TestData) string {
 			i := v.find(d)
 			v.c.network = slices.Insert(v.c.network, i, v.c.network[i])
 		},
+		"hold": func(d *datadriven.TestData) {
+			i := v.find(d)
+			v.held = append(v.held, v.c.network[i])
+			v.c.network = slices.Delete(v.c.network, i, i+1)
+		},
+		"release": func(*datadriven.TestData) { v.c.network, v.held = append(v.c.network, v.held...), nil },
 		"logs": v.logs, "status": v.status,
 	}
 	command, ok := commands[d.Cmd]

@@ -15,7 +15,7 @@
 //	test: ./rpc TestFrame
 //
 // The text after from: stands exactly once in the file, within one line; it is replaced by the text after to:. The
-// test is a package and a regular expression for go test -run.
+// test is a package and a regular expression for go test -run (the word -run may be left out).
 //
 // # What it promises
 //

@@ -47,7 +47,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	if *list {
 		for _, m := range mutants {
-			fmt.Fprintf(stdout, "%-28s %s: %s  ->  %s\n", m.Name, m.File, m.From, m.To)
+			fmt.Fprintf(stdout, "%-42s %s: %s  ->  %s\n", m.Name, m.File, m.From, m.To)
 		}
 		return 0
 	}
@@ -109,7 +109,7 @@ func judgeAll(ctx context.Context, root string, mutants []mutant, stdout io.Writ
 			word = "MISSED"
 			missed++
 		}
-		fmt.Fprintf(stdout, "%s  %-28s %-32s %5.1f s  by %s\n", word, m.Name, m.File, time.Since(start).Seconds(), v.by)
+		fmt.Fprintf(stdout, "%s  %-42s %-32s %5.1f s  by %s\n", word, m.Name, m.File, time.Since(start).Seconds(), v.by)
 	}
 	return missed, nil
 }

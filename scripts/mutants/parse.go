@@ -102,7 +102,7 @@ func known(key string) bool {
 func build(block map[string]string) (mutant, error) {
 	m := mutant{Name: block["name"], File: block["file"], From: block["from"], To: block["to"]}
 	m.Package, m.Run, _ = strings.Cut(block["test"], " ")
-	m.Run = strings.TrimSpace(m.Run)
+	m.Run = strings.TrimSpace(strings.TrimPrefix(m.Run, "-run ")) // both ways of writing it read well
 	_, to := block["to"]
 	switch {
 	case m.Name == "", m.File == "", m.From == "", !to, m.Package == "", m.Run == "":

@@ -21,7 +21,7 @@ func TestEveryMutantStillApplies(t *testing.T) {
 	}
 }
 
-const good = "# two of them\nname: a\nfile: x.go\nfrom: one\nto: two\ntest: ./x TestA|TestB\n\n\nname: b\nfile: x.go\nfrom: x: y\nto:\ntest: ./x TestC\n"
+const good = "# two of them\nname: a\nfile: x.go\nfrom: one\nto: two\ntest: ./x TestA|TestB\n\n\nname: b\nfile: x.go\nfrom: x: y\nto:\ntest: ./x -run TestC\n"
 
 func TestFindReadsBlocks(t *testing.T) {
 	fsys := fstest.MapFS{
@@ -36,7 +36,7 @@ func TestFindReadsBlocks(t *testing.T) {
 	if m := got[0]; m.Name != "a" || m.Package != "./x" || m.Run != "TestA|TestB" || m.at != "x/testdata/mutants.txt:2" {
 		t.Errorf("the first is %+v", m)
 	}
-	if m := got[1]; m.From != "x: y" || m.To != "" {
+	if m := got[1]; m.From != "x: y" || m.To != "" || m.Run != "TestC" {
 		t.Errorf("the second is %+v", m)
 	}
 }

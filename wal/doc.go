@@ -1,0 +1,37 @@
+// Package wal keeps on disk what Figure 2 of the Raft paper calls the persistent
+// state of a server: currentTerm, votedFor and log[]. All of it is records of one
+// append-only log in one directory.
+//
+//	log, err := wal.Open(dir, wal.Options{Cluster: "c1", Node: "n1"})
+//	saved, err := log.Load()   // after a restart: the sum of all Saves
+//	err = log.Save(batch)      // returns when the batch is on stable storage
+//	err = log.Close()
+//
+// A [Log] satisfies the Persister of package raft.
+//
+// # What it promises
+//
+//   - When Save returns nil, everything in the batch is on stable storage: it was
+//     written and fsynced, and so was each directory entry that it needs.
+//   - After a crash at any moment, Load gives a prefix of what was handed to Save, record
+//     by record, that contains everything Save returned nil for.
+//   - A torn tail, which a plain kill -9 leaves behind now and then, is cut off. Damage
+//     to data that was acknowledged is never cut off and never served: Open refuses, and
+//     says in which file and where. See "Torn or rotten" in FORMAT.md.
+//   - The first error of a write or an fsync is final: every later Save returns it.
+//     An fsync is never tried again, since the kernel may have dropped the pages.
+//   - One process at a time has the directory open, and only for the cluster and the node it was created for.
+//   - Nothing in the files is trusted before it is checked: no length is allocated that the
+//     file does not hold, and none above [MaxEntryBytes].
+//
+// # What it does not promise
+//
+//   - A log that somebody cut exactly between two records looks like a log to which the rest was
+//     never written. Only missing segment files are noticed.
+//   - A copy of an older state of the whole directory (a backup) looks like a good log. Restoring one
+//     makes the node forget votes and acknowledgements; do not.
+//   - There is no compaction: the directory grows with everything that is saved.
+//   - It relies on disks that do not damage one 512-byte sector while they rewrite it with more
+//     behind the same beginning, and that keep what fsync said they have.
+//   - It needs flock, so it builds on Unix systems only. A Log is for one goroutine.
+package wal

@@ -1,0 +1,149 @@
+package wal
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/raftnode/raft/raft/consensus"
+)
+
+const (
+	identityName = "identity"
+	newestName   = "newest"
+
+	formatVersion  = 1
+	maxSealedBytes = 16 << 10
+)
+
+// identity says whose directory this is. It is written once, when the directory is created.
+type identity struct {
+	cluster string
+	node    consensus.ServerID
+	store   string // random, in hex: tells this directory from any other of the same node
+}
+
+func newIdentity(opts Options) identity {
+	store := make([]byte, 16)
+	_, _ = rand.Read(store) // never fails: see its documentation
+	return identity{cluster: opts.Cluster, node: opts.Node, store: hex.EncodeToString(store)}
+}
+
+// text is the identity file without its last line, the checksum.
+func (id identity) text() string {
+	return fmt.Sprintf("raft log\nformat: %d\ncluster: %q\nnode: %q\nstore: %s\n", formatVersion, id.cluster, id.node, id.store)
+}
+
+// salt depends on every field: no record verifies beside an identity that it was not written for.
+func (id identity) salt() salt { return salt(crc32.Checksum([]byte(id.text()), castagnoli)) }
+
+// parseIdentity is the inverse of text, for exactly what text gives.
+func parseIdentity(text string) (identity, error) {
+	lines := strings.Split(text, "\n")
+	if len(lines) < 2 || lines[0] != "raft log" {
+		return identity{}, errors.New("it is not an identity file of a raft log")
+	}
+	version, ok := strings.CutPrefix(lines[1], "format: ")
+	if ok && version != strconv.Itoa(formatVersion) {
+		return identity{}, fmt.Errorf("its format is %s, and this program knows only %d: use the version that wrote it", version, formatVersion)
+	}
+	var id identity
+	for _, line := range lines[2:] {
+		key, value, _ := strings.Cut(line, ": ")
+		unquoted, _ := strconv.Unquote(value)
+		switch key {
+		case "cluster":
+			id.cluster = unquoted
+		case "node":
+			id.node = consensus.ServerID(unquoted)
+		case "store":
+			id.store = value
+		}
+	}
+	if id.text() != text {
+		return identity{}, errors.New("its fields are not as this program writes them")
+	}
+	return id, nil
+}
+
+// readIdentity gives fs.ErrNotExist if the directory has none.
+func readIdentity(dir string) (identity, error) {
+	text, err := readSealed(dir, identityName)
+	if err != nil {
+		return identity{}, err
+	}
+	id, err := parseIdentity(text)
+	if err != nil {
+		return identity{}, fmt.Errorf("the file %s cannot be used: %w", identityName, err)
+	}
+	return id, nil
+}
+
+// check tells whether a directory is for these options.
+func (id identity) check(opts Options) error {
+	if id.node != opts.Node {
+		return fmt.Errorf("it belongs to node %q of cluster %q, not to node %q: start that node on it, or give this one a directory of its own",
+			id.node, id.cluster, opts.Node)
+	}
+	if id.cluster != opts.Cluster {
+		return fmt.Errorf("it belongs to cluster %q (node %q), not to cluster %q: check the list of members, or use another directory",
+			id.cluster, id.node, opts.Cluster)
+	}
+	return nil
+}
+
+// The file "newest" names the newest segment whose creation was made durable. Without it a log
+// whose last files were lost would look like a shorter log.
+func newestText(id identity, first uint64) string {
+	return fmt.Sprintf("raft log, newest segment\nstore: %s\nsegment: %s\n", id.store, segmentName(first))
+}
+
+// readNewest gives the number in the file "newest", 0 if there is no such file: the process that created
+// the directory may have been killed before it wrote one.
+func readNewest(dir string, id identity) (uint64, error) {
+	text, err := readSealed(dir, newestName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	_, name, _ := strings.Cut(text, "segment: ")
+	first, err := strconv.ParseUint(strings.TrimSuffix(name, "\n"), 10, 64)
+	if err != nil || text != newestText(id, first) {
+		return 0, fmt.Errorf("the file %s cannot be used: it was not written for this directory (store %s)", newestName, id.store)
+	}
+	return first, nil
+}
+
+// sealed adds the line with the checksum.
+func sealed(text string) []byte {
+	return fmt.Appendf(nil, "%schecksum: %08x\n", text, crc32.Checksum([]byte(text), castagnoli))
+}
+
+// readSealed reads a small text file and takes off its checksum.
+func readSealed(dir, name string) (string, error) {
+	f, err := os.Open(filepath.Join(dir, name))
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxSealedBytes))
+	if err != nil {
+		return "", err
+	}
+	text, _, _ := strings.Cut(string(data), "\nchecksum: ")
+	text += "\n"
+	if string(sealed(text)) != string(data) {
+		return "", fmt.Errorf("the file %s is damaged: its checksum is not right", name)
+	}
+	return text, nil
+}

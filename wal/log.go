@@ -1,0 +1,193 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	tidwall "github.com/tidwall/wal"
+
+	"github.com/raftnode/raft/raft/consensus"
+)
+
+// Log is the persistent state of one server. It is for one goroutine.
+type Log struct {
+	dir          string
+	id           identity
+	segmentBytes int64
+	disk         disk
+	lock         *os.File
+	log          appendLog
+	recovery     Recovery
+
+	saved  *consensus.Saved // what Load gives, once
+	state  state            // after the last Save
+	failed error            // the first error of Save; final
+	closed bool
+
+	seq    uint64 // of the last record in log or batch
+	synced uint64 // of the last record known to be on stable storage
+	tail   int64  // bytes in the newest segment; always less than segmentBytes
+
+	batch      *tidwall.Batch // records that are not yet written
+	batchBytes int64          // their bytes in the segment
+	buf        []byte         // where they are encoded
+}
+
+// appendLog is the part of tidwall/wal that is used: nothing is ever read from it, or truncated.
+type appendLog interface {
+	WriteBatch(batch *tidwall.Batch) error
+	Sync() error
+	LastIndex() (uint64, error)
+	Close() error
+}
+
+// disk is what a test replaces to make it fail.
+type disk struct {
+	open    func(dir string, opts *tidwall.Options) (appendLog, error)
+	syncDir func(dir string) error
+}
+
+var realDisk = disk{
+	open:    func(dir string, opts *tidwall.Options) (appendLog, error) { return tidwall.Open(dir, opts) },
+	syncDir: fsyncDir,
+}
+
+// Load gives what recovery found: the sum of all Saves. It hands its memory over, so it can be called only once.
+func (l *Log) Load() (consensus.Saved, error) {
+	if l.saved == nil {
+		return consensus.Saved{}, errors.New("wal: load: it was called before, and what it gave is not kept")
+	}
+	saved := *l.saved
+	l.saved = nil
+	return saved, nil
+}
+
+// Recovery tells what Open found.
+func (l *Log) Recovery() Recovery { return l.recovery }
+
+// Save writes the batch in order and returns when all of it is on stable storage. After an error any prefix
+// of the batch may be there; the error is final, and the process should end.
+func (l *Log) Save(batch []consensus.Save) error {
+	if l.closed {
+		return errors.New("wal: save: the log is closed")
+	}
+	if l.failed != nil {
+		return fmt.Errorf("wal: save: refused since an earlier one failed: %w", l.failed)
+	}
+	if err := l.save(batch); err != nil {
+		l.failed = err
+		return fmt.Errorf("wal: save: %w", err)
+	}
+	return nil
+}
+
+func (l *Log) save(batch []consensus.Save) error {
+	for i := range batch {
+		if err := l.state.save(&batch[i]); err != nil {
+			return fmt.Errorf("nothing was written, the caller contradicts itself: %w", err)
+		}
+	}
+	before := l.seq
+	for i := range batch {
+		if err := l.put(&batch[i]); err != nil {
+			return err
+		}
+	}
+	if l.seq == before {
+		return nil
+	}
+	return l.sync()
+}
+
+// put appends the records of one Save. The hard state comes first: what is left of a torn
+// batch never has an entry of a term that is above currentTerm.
+func (l *Log) put(save *consensus.Save) error {
+	if save.HardState != nil {
+		if err := l.append(record{kind: recordHard, hard: *save.HardState}); err != nil {
+			return err
+		}
+	}
+	for i := range save.Entries {
+		if err := l.append(record{kind: recordEntry, entry: save.Entries[i]}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// append adds one record to the batch, and writes the batch when the segment is full with it: so each
+// write goes to one file, and it is known which one ends a segment.
+func (l *Log) append(r record) error {
+	l.seq++
+	r.seq, r.back = l.seq, l.seq-l.synced
+	l.buf = l.id.salt().appendRecord(l.buf[:0], &r)
+	l.batch.Write(l.seq, l.buf)
+	l.batchBytes += frameBytes(len(l.buf))
+	if l.tail+l.batchBytes >= l.segmentBytes {
+		return l.write()
+	}
+	return nil
+}
+
+// write hands the batch to the kernel. tidwall/wal syncs a segment that is full and creates the next
+// one, but leaves its directory entry to us.
+func (l *Log) write() error {
+	if l.batchBytes == 0 {
+		return nil
+	}
+	if err := l.log.WriteBatch(l.batch); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	l.tail += l.batchBytes
+	l.batchBytes = 0
+	if cap(l.buf) > maxKeptBytes {
+		l.batch, l.buf = new(tidwall.Batch), nil
+	}
+	if l.tail < l.segmentBytes {
+		return nil
+	}
+	l.tail = 0
+	return announce(l.dir, l.id, l.seq+1, l.disk.syncDir)
+}
+
+// maxKeptBytes is how much of a buffer for one record is kept for the next.
+const maxKeptBytes = 1 << 20
+
+// sync writes and fsyncs, and then leaves a mark that says so.
+func (l *Log) sync() error {
+	if err := l.write(); err != nil {
+		return err
+	}
+	if err := l.log.Sync(); err != nil {
+		return fmt.Errorf("fsync: %w", err)
+	}
+	l.synced = l.seq
+	return l.mark()
+}
+
+// mark records that everything so far is on stable storage. The mark itself is not fsynced: it
+// is there after a kill -9, and the next sync takes it along.
+func (l *Log) mark() error {
+	if err := l.append(record{kind: recordMark, commit: l.state.commit}); err != nil {
+		return err
+	}
+	return l.write()
+}
+
+// Close lets go of the directory. It saves nothing: what Save returned nil for is on stable storage.
+// After an error of Save the file stays open until the process ends, since closing it would fsync again.
+func (l *Log) Close() error {
+	if l.closed {
+		return nil
+	}
+	l.closed = true
+	var err error
+	if l.failed == nil {
+		err = l.log.Close()
+	}
+	if err = errors.Join(err, l.lock.Close()); err != nil {
+		return fmt.Errorf("wal: close: %w", err)
+	}
+	return nil
+}

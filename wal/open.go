@@ -1,0 +1,199 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	tidwall "github.com/tidwall/wal"
+
+	"github.com/raftnode/raft/raft/consensus"
+)
+
+// Options are what a directory is opened with.
+type Options struct {
+	// Cluster is the identity of the cluster. It is bound to the directory when that is created, and must be the
+	// same each time. At most 1024 bytes.
+	Cluster string
+	// Node is the identity of this node; the same holds for it.
+	Node consensus.ServerID
+	// SegmentBytes is how long a file grows before the next is begun. It may differ from time to
+	// time. Default 4 MiB, at most 1 GiB.
+	SegmentBytes int
+}
+
+const defaultSegmentBytes = 4 << 20
+
+func (o *Options) check() error {
+	switch {
+	case o.Cluster == "" || len(o.Cluster) > maxIDBytes:
+		return fmt.Errorf("the cluster's identity has %d bytes: give it 1 to %d", len(o.Cluster), maxIDBytes)
+	case o.Node == "" || len(o.Node) > maxIDBytes:
+		return fmt.Errorf("the node's identity has %d bytes: give it 1 to %d", len(o.Node), maxIDBytes)
+	case o.SegmentBytes < 0 || o.SegmentBytes > maxSegmentBytes:
+		return fmt.Errorf("SegmentBytes is %d: give 1 to %d, or 0 for %d", o.SegmentBytes, maxSegmentBytes, defaultSegmentBytes)
+	}
+	return nil
+}
+
+// Open opens the log in dir, and creates the directory and the log if they are not there. It reads and
+// checks all of it, cuts off a torn tail, and returns when all that is left is on stable storage.
+// It refuses a directory of another cluster or node, one that is in use, and one that is damaged; the
+// error says what is wrong, where, and what to do.
+func Open(dir string, opts Options) (*Log, error) { return open(dir, opts, realDisk) }
+
+func open(dir string, opts Options, disk disk) (*Log, error) {
+	began := time.Now()
+	l, err := openLocked(dir, opts, disk)
+	if err != nil {
+		return nil, fmt.Errorf("wal: open %s: %w", dir, err)
+	}
+	l.recovery.Duration = time.Since(began)
+	return l, nil
+}
+
+func openLocked(dir string, opts Options, disk disk) (*Log, error) {
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
+	if opts.SegmentBytes == 0 {
+		opts.SegmentBytes = defaultSegmentBytes
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := makeDir(dir, disk.syncDir); err != nil {
+		return nil, err
+	}
+	lock, err := lockDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	l := &Log{dir: dir, segmentBytes: int64(opts.SegmentBytes), disk: disk, lock: lock, batch: new(tidwall.Batch)}
+	if err := l.recover(opts); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return l, nil
+}
+
+// recover brings the directory into a state in which tidwall/wal may open it, and opens it.
+func (l *Log) recover(opts Options) error {
+	files, err := listDir(l.dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range files.litter {
+		if err := os.Remove(filepath.Join(l.dir, name)); err != nil {
+			return err
+		}
+	}
+	created, err := l.identify(opts, len(files.segments) > 0)
+	if err != nil {
+		return err
+	}
+	newest, err := readNewest(l.dir, l.id)
+	if err != nil {
+		return err
+	}
+	s := scanner{id: l.id, keep: true}
+	if err := s.scan(l.dir, files.segments, newest); err != nil {
+		return fmt.Errorf("the log is damaged, and nothing was changed: %w. "+
+			"Do not delete single files. See it with `raftctl log verify %s`; if the disk cannot give it back, "+
+			"this node must not take part again with what is left", err, l.dir)
+	}
+	l.recovery = s.report(files.segments)
+	l.recovery.NewDirectory = created
+	if len(files.segments) > 0 {
+		if err := s.mend(l.dir); err != nil {
+			return err
+		}
+	}
+	l.saved = &consensus.Saved{HardState: s.state.hard, Entries: s.entries}
+	l.state, l.seq, l.synced, l.tail = s.state, s.seq, s.seq, s.tailSize
+	return l.start(&s, newest)
+}
+
+// identify reads whose directory this is, or makes it ours if it is nobody's.
+func (l *Log) identify(opts Options, inUse bool) (created bool, err error) {
+	l.id, err = readIdentity(l.dir)
+	if err == nil {
+		return false, l.id.check(opts)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	if _, err := os.Lstat(filepath.Join(l.dir, newestName)); inUse || !errors.Is(err, fs.ErrNotExist) {
+		return false, fmt.Errorf("it holds a log, but the file %s that says whose it is, is missing: restore that file, or use an empty directory", identityName)
+	}
+	l.id = newIdentity(opts)
+	return true, writeFileAtomic(l.dir, identityName, sealed(l.id.text()), l.disk.syncDir)
+}
+
+// start opens the log behind a scan, and makes what the scan found durable: it may have been in
+// memory only, and from now on promises are made on it.
+func (l *Log) start(s *scanner, newest uint64) error {
+	first := max(s.tail.first, 1)
+	if l.tail >= l.segmentBytes {
+		// The crash came before the next segment could be created.
+		first, l.tail = l.seq+1, 0
+	}
+	if err := createFile(filepath.Join(l.dir, segmentName(first))); err != nil {
+		return err
+	}
+	// All by hand, since tidwall/wal writes into its Options and has groups read the files.
+	opts := tidwall.Options{NoSync: true, SegmentSize: int(l.segmentBytes), SegmentCacheSize: 1, DirPerms: dirMode, FilePerms: fileMode}
+	log, err := l.disk.open(l.dir, &opts)
+	if err != nil {
+		return err
+	}
+	l.log = log
+	// After an error log stays open until the process ends: closing it would fsync once more.
+	return l.settle(s, first, newest)
+}
+
+func (l *Log) settle(s *scanner, first, newest uint64) error {
+	if last, err := l.log.LastIndex(); err != nil {
+		return err
+	} else if last != l.seq {
+		panic(fmt.Sprintf("wal: tidwall/wal finds %d records where the scan found %d", last, l.seq))
+	}
+	if err := l.log.Sync(); err != nil {
+		return fmt.Errorf("fsync: %w", err)
+	}
+	if err := l.disk.syncDir(l.dir); err != nil {
+		return fmt.Errorf("fsync the directory: %w", err)
+	}
+	if first > newest {
+		if err := announce(l.dir, l.id, first, l.disk.syncDir); err != nil {
+			return err
+		}
+	}
+	if l.seq == 0 || s.lastKind == recordMark {
+		return nil
+	}
+	return l.mark()
+}
+
+// createFile creates an empty file, unless there is one.
+func createFile(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, fileMode)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// announce makes a new segment's directory entry durable, and then says that the segment exists.
+func announce(dir string, id identity, first uint64, syncDir func(string) error) error {
+	if err := syncDir(dir); err != nil {
+		return fmt.Errorf("fsync the directory: %w", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, segmentName(first))); err != nil {
+		return fmt.Errorf("a new segment was expected: %w", err)
+	}
+	return writeFileAtomic(dir, newestName, sealed(newestText(id, first)), syncDir)
+}

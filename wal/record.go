@@ -1,0 +1,161 @@
+package wal
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+
+	"github.com/raftnode/raft/raft/consensus"
+)
+
+// MaxEntryBytes is the largest Data of an entry that Save accepts, and that
+// recovery believes in.
+const MaxEntryBytes = 64 << 20
+
+const (
+	maxIDBytes       = 1024 // of a cluster's or node's name
+	checksumBytes    = 4
+	minPayloadBytes  = checksumBytes + 1 + 1 + 1
+	maxOverheadBytes = checksumBytes + 1 + 4*binary.MaxVarintLen64 + 1
+	maxPayloadBytes  = MaxEntryBytes + maxOverheadBytes
+)
+
+// recordType tells what a record's body is. The numbers are on disk.
+type recordType uint8
+
+const (
+	recordHard  recordType = 1 // term, vote
+	recordEntry recordType = 2 // index, term, kind, data
+	recordMark  recordType = 3 // commit; written behind an fsync, so that Back says what it made durable
+)
+
+func (t recordType) String() string {
+	switch t {
+	case recordHard:
+		return "hard"
+	case recordEntry:
+		return "entry"
+	case recordMark:
+		return "mark"
+	}
+	return fmt.Sprintf("type %d", uint8(t))
+}
+
+// record is one record: checksum, type, seq, back, body.
+type record struct {
+	kind recordType
+	seq  uint64 // the place in the log of records, from 1, never reused
+	// back is how far behind seq the last record lies that was known to be fsynced
+	// when this one was written: it tells a torn write from rot.
+	back   uint64
+	hard   consensus.HardState // of recordHard
+	entry  consensus.Entry     // of recordEntry
+	commit consensus.Index     // of recordMark
+}
+
+// synced is the last record that was known to be on stable storage when r was written.
+func (r *record) synced() uint64 { return r.seq - r.back }
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// salt is what a store mixes into the checksum of each of its records, so that a record of another
+// store does not verify. XOR keeps it recognisable: see impliedSalt.
+type salt uint32
+
+// appendRecord encodes r behind dst.
+func (s salt) appendRecord(dst []byte, r *record) []byte {
+	start := len(dst)
+	dst = append(dst, 0, 0, 0, 0, byte(r.kind))
+	dst = binary.AppendUvarint(dst, r.seq)
+	dst = binary.AppendUvarint(dst, r.back)
+	switch r.kind {
+	case recordHard:
+		dst = binary.AppendUvarint(dst, uint64(r.hard.Term))
+		dst = append(dst, r.hard.VotedFor...)
+	case recordEntry:
+		dst = binary.AppendUvarint(dst, uint64(r.entry.Index))
+		dst = binary.AppendUvarint(dst, uint64(r.entry.Term))
+		dst = append(dst, byte(r.entry.Kind))
+		dst = append(dst, r.entry.Data...)
+	case recordMark:
+		dst = binary.AppendUvarint(dst, uint64(r.commit))
+	}
+	payload := dst[start:]
+	binary.LittleEndian.PutUint32(payload, crc32.Checksum(payload[checksumBytes:], castagnoli)^uint32(s))
+	return dst
+}
+
+// impliedSalt is the salt with which payload's checksum is right. It holds at least minPayloadBytes.
+func impliedSalt(payload []byte) salt {
+	return salt(binary.LittleEndian.Uint32(payload) ^ crc32.Checksum(payload[checksumBytes:], castagnoli))
+}
+
+// verify tells whether payload is as this store wrote it.
+func (s salt) verify(payload []byte) bool {
+	return len(payload) >= minPayloadBytes && impliedSalt(payload) == s
+}
+
+// decodeRecord decodes a payload whose checksum was verified. An entry's Data is a part of
+// payload, which must not be changed any more. An error means that another program version wrote this.
+func decodeRecord(payload []byte) (record, error) {
+	d := decoder{rest: payload[checksumBytes:]}
+	r := record{kind: recordType(d.byte()), seq: d.uvarint(), back: d.uvarint()}
+	switch r.kind {
+	case recordHard:
+		r.hard.Term = consensus.Term(d.uvarint())
+		r.hard.VotedFor = consensus.ServerID(d.rest)
+		d.rest = nil
+	case recordEntry:
+		r.entry.Index = consensus.Index(d.uvarint())
+		r.entry.Term = consensus.Term(d.uvarint())
+		r.entry.Kind = consensus.EntryKind(d.byte())
+		r.entry.Data = d.rest[:len(d.rest):len(d.rest)]
+		d.rest = nil
+	case recordMark:
+		r.commit = consensus.Index(d.uvarint())
+	default:
+		return record{}, fmt.Errorf("a record of unknown type %d: it needs a newer version of this program", r.kind)
+	}
+	switch {
+	case d.bad || len(d.rest) > 0:
+		return record{}, errors.New("a record whose checksum is right but whose fields do not fit it")
+	case r.seq == 0 || r.back == 0 || r.back > r.seq:
+		return record{}, fmt.Errorf("a record numbered %d that says %d records were not yet synced", r.seq, r.back)
+	}
+	return r, nil
+}
+
+// decoder takes fields from the front of rest. After the first that does not fit, bad is set.
+type decoder struct {
+	rest []byte
+	bad  bool
+}
+
+func (d *decoder) byte() byte {
+	if len(d.rest) == 0 {
+		d.bad = true
+		return 0
+	}
+	b := d.rest[0]
+	d.rest = d.rest[1:]
+	return b
+}
+
+func (d *decoder) uvarint() uint64 {
+	v, n := binary.Uvarint(d.rest)
+	// The shortest form only, so that each record has one encoding.
+	if n <= 0 || n > 1 && d.rest[n-1] == 0 {
+		d.bad, d.rest = true, nil
+		return 0
+	}
+	d.rest = d.rest[n:]
+	return v
+}
+
+// frameBytes is what a payload of n bytes takes in a segment file: tidwall/wal puts the
+// length before it, as a uvarint.
+func frameBytes(n int) int64 {
+	var buf [binary.MaxVarintLen64]byte
+	return int64(binary.PutUvarint(buf[:], uint64(n)) + n)
+}

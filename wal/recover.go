@@ -1,0 +1,222 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/raftnode/raft/raft/consensus"
+)
+
+// Recovery tells what Open or Scan found in a directory.
+type Recovery struct {
+	Cluster      string
+	Node         consensus.ServerID
+	Store        string // random identity of the directory
+	NewDirectory bool   // Open created the log; nothing was there
+
+	Segments int
+	Bytes    int64 // of all segments, behind the repair
+	Records  uint64
+	Overhead uint64 // records that are overwritten entries, older hard states and marks
+
+	Entries   int // live entries
+	LastIndex consensus.Index
+	LastTerm  consensus.Term
+	Term      consensus.Term
+	VotedFor  consensus.ServerID
+	Commit    consensus.Index // highest commitIndex that is on record; the real one is at least this
+
+	// Repaired is the torn tail that Open cut off, or that Scan saw and Open would cut off; nil if the log
+	// ended at the end of a record.
+	Repaired *Repair
+	Duration time.Duration
+}
+
+// Repair is a torn tail: what a write that was interrupted, and never acknowledged, left behind.
+type Repair struct {
+	File     string
+	Offset   int64 // where it begins, and the file now ends
+	BytesCut int64
+	Reason   string // what was wrong at Offset
+}
+
+// scanner reads a whole log, in order, and checks all of it.
+type scanner struct {
+	id      identity
+	state   state
+	entries []consensus.Entry // the log; only if keep
+	keep    bool
+	visit   func(Record) error // may be nil
+
+	seq      uint64 // of the last good record
+	lastKind recordType
+	tail     segment // the last segment
+	tailSize int64   // of its good part
+	bytes    int64
+	repair   *Repair
+	// unproven are the offsets, in the last segment, of the records that no other record says
+	// were synced: the last ones up to seq.
+	unproven []int64
+}
+
+// scan reads the segments in list. newest is the number of the newest one that must exist.
+func (s *scanner) scan(dir string, list []segment, newest uint64) error {
+	var last uint64
+	if len(list) > 0 {
+		last = list[len(list)-1].first
+	}
+	if newest > last {
+		return fmt.Errorf("segment file %s is missing: it was there when the file %s was written", segmentName(newest), newestName)
+	}
+	for i, seg := range list {
+		if seg.first != s.seq+1 {
+			return fmt.Errorf("segment file %s does not follow: the records before it end at number %d, so %s is missing or the one before it is cut short",
+				seg.name, s.seq, segmentName(s.seq+1))
+		}
+		if err := s.segment(dir, seg, i == len(list)-1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *scanner) segment(dir string, seg segment, last bool) error {
+	f, err := openSegment(dir, seg, os.O_RDONLY)
+	if err != nil {
+		return err
+	}
+	defer f.file.Close()
+	// tidwall/wal syncs a segment before it creates the next.
+	s.unproven = s.unproven[:0]
+	for f.offset < f.size {
+		start := f.offset
+		bad, err := s.record(f)
+		if err != nil {
+			return err
+		}
+		if bad == nil {
+			continue
+		}
+		f.offset = start
+		if err := s.damaged(f, bad, last); err != nil {
+			return fmt.Errorf("%s at offset %d, where record %d is expected: %w", seg.name, start, s.seq+1, err)
+		}
+		s.repair = &Repair{File: seg.name, Offset: start, BytesCut: f.size - start, Reason: bad.reason}
+		break
+	}
+	s.tail, s.tailSize = seg, f.offset
+	s.bytes += f.offset
+	return nil
+}
+
+func (s *scanner) damaged(f *segmentFile, bad *badFrame, last bool) error {
+	if !last {
+		return fmt.Errorf("%s; only the last file can end in an interrupted write, and this is not the last", bad.reason)
+	}
+	return judge(f, s.id.salt(), s.seq+1, bad)
+}
+
+// record reads, checks and replays one record.
+func (s *scanner) record(f *segmentFile) (*badFrame, error) {
+	start := f.offset
+	payload, bad, err := f.next(s.id.salt())
+	if bad != nil || err != nil {
+		return bad, err
+	}
+	r, err := decodeRecord(payload)
+	if err == nil && r.seq != s.seq+1 {
+		err = fmt.Errorf("it holds record %d", r.seq)
+	}
+	if err == nil {
+		err = s.replay(&r)
+	}
+	if err != nil {
+		return &badFrame{end: f.offset, reason: err.Error(), misplaced: true}, nil
+	}
+	s.seq, s.lastKind = r.seq, r.kind
+	s.unproven = append(s.unproven, start)
+	if open := r.seq - r.synced(); open < uint64(len(s.unproven)) {
+		s.unproven = s.unproven[uint64(len(s.unproven))-open:]
+	}
+	if s.visit == nil {
+		return nil, nil
+	}
+	return nil, s.visit(publicRecord(&r, f, start))
+}
+
+// replay applies r to the state. An entry at an index that is already there takes the place of it and
+// of all behind it: the records' order is the order of time.
+func (s *scanner) replay(r *record) error {
+	switch r.kind {
+	case recordHard:
+		return s.state.setHard(r.hard)
+	case recordMark:
+		return s.state.setCommit(r.commit)
+	}
+	if err := s.state.append(&r.entry); err != nil {
+		return err
+	}
+	if s.keep {
+		s.entries = append(s.entries[:r.entry.Index-1], r.entry)
+	}
+	return nil
+}
+
+// report gives what the scan found.
+func (s *scanner) report(list []segment) Recovery {
+	return Recovery{
+		Cluster: s.id.cluster, Node: s.id.node, Store: s.id.store,
+		Segments: len(list), Bytes: s.bytes, Records: s.seq,
+		Overhead: s.seq - uint64(s.state.last),
+		Entries:  int(s.state.last), LastIndex: s.state.last, LastTerm: s.state.lastTerm(),
+		Term: s.state.hard.Term, VotedFor: s.state.hard.VotedFor, Commit: s.state.commit,
+		Repaired: s.repair,
+	}
+}
+
+// mend cuts the torn tail off, and writes again what no record says was synced. The second is for a
+// crash behind a failed fsync: the kernel then still shows pages that it dropped, and
+// would have nothing to do at the next fsync.
+func (s *scanner) mend(dir string) error {
+	f, err := openSegment(dir, s.tail, os.O_RDWR)
+	if err != nil {
+		return err
+	}
+	if s.repair != nil {
+		err = f.file.Truncate(s.tailSize)
+	}
+	if err == nil && len(s.unproven) > 0 {
+		err = rewrite(f.file, s.unproven[0], s.tailSize)
+	}
+	if err == nil {
+		err = f.file.Sync()
+	}
+	if err = errors.Join(err, f.file.Close()); err != nil {
+		return fmt.Errorf("repair %s: %w", s.tail.name, err)
+	}
+	return nil
+}
+
+// readerWriterAt is what rewrite needs of a file.
+type readerWriterAt interface {
+	ReadAt(p []byte, off int64) (int, error)
+	WriteAt(p []byte, off int64) (int, error)
+}
+
+// rewrite writes what f holds in [from, to) to the same place.
+func rewrite(f readerWriterAt, from, to int64) error {
+	buf := make([]byte, min(to-from, 1<<20))
+	for from < to {
+		chunk := buf[:min(int64(len(buf)), to-from)]
+		if _, err := f.ReadAt(chunk, from); err != nil {
+			return err
+		}
+		if _, err := f.WriteAt(chunk, from); err != nil {
+			return err
+		}
+		from += int64(len(chunk))
+	}
+	return nil
+}

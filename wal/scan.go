@@ -1,0 +1,74 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/raftnode/raft/raft/consensus"
+)
+
+// Record is one record of a log, for people and tools.
+type Record struct {
+	File   string
+	Offset int64  // in File, of the length that precedes the record
+	Bytes  int64  // with that length
+	Seq    uint64 // number of the record, from 1
+	Synced uint64 // the last record that was known to be on stable storage when this was written
+	Type   string // "hard", "entry" or "mark"
+
+	Term     consensus.Term     // of hard and entry
+	VotedFor consensus.ServerID // of hard
+	Commit   consensus.Index    // of mark
+	Entry    consensus.Entry    // of entry; Data must not be changed
+}
+
+func publicRecord(r *record, f *segmentFile, start int64) Record {
+	p := Record{
+		File: f.name, Offset: start, Bytes: f.offset - start,
+		Seq: r.seq, Synced: r.synced(), Type: r.kind.String(),
+		Term: r.hard.Term, VotedFor: r.hard.VotedFor, Commit: r.commit, Entry: r.entry,
+	}
+	if r.kind == recordEntry {
+		p.Term = r.entry.Term
+	}
+	return p
+}
+
+// Scan reads and checks the log in dir, and changes nothing: a node may be running on it, and
+// then the newest records may be missing or look torn. visit, if not nil, gets each
+// record in order; an error from it ends the scan.
+// The error is the one that Open would refuse the directory with.
+func Scan(dir string, visit func(Record) error) (Recovery, error) {
+	began := time.Now()
+	s := scanner{visit: visit}
+	list, err := s.readOnly(dir)
+	report := s.report(list)
+	report.Duration = time.Since(began)
+	if err != nil {
+		return report, fmt.Errorf("wal: scan %s: %w", dir, err)
+	}
+	return report, nil
+}
+
+func (s *scanner) readOnly(dir string) ([]segment, error) {
+	var err error
+	s.id, err = readIdentity(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errors.New("there is no raft log in it: it has no identity file")
+	}
+	if err != nil {
+		return nil, err
+	}
+	// Before the list: a segment that is created in between is only in the list.
+	newest, err := readNewest(dir, s.id)
+	if err != nil {
+		return nil, err
+	}
+	files, err := listDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	return files.segments, s.scan(dir, files.segments, newest)
+}

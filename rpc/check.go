@@ -1,0 +1,65 @@
+package rpc
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/raftnode/raft/raft/consensus"
+)
+
+// check refuses a message that no correct server sends. It stands at both doors: what
+// it lets through may be wrong in substance, but has the shape that the
+// algorithm builds on.
+func check(m consensus.Message) error {
+	if KindOf(m) == 0 {
+		return fmt.Errorf("cannot carry a %T", m)
+	}
+	if m.Head().Term == 0 {
+		return errors.New("its term is 0")
+	}
+	switch m := m.(type) {
+	case *consensus.RequestVote:
+		return checkPlace("last log", m.LastLogIndex, m.LastLogTerm, m.Term)
+	case *consensus.AppendEntries:
+		if err := checkPlace("previous log", m.PrevLogIndex, m.PrevLogTerm, m.Term); err != nil {
+			return err
+		}
+		return checkEntries(m)
+	}
+	return nil
+}
+
+// checkPlace checks the index and term of an entry in the log of a server that is in term
+// current. Index 0 is before the first entry, and only it has term 0.
+func checkPlace(what string, index consensus.Index, term, current consensus.Term) error {
+	if (index == 0) != (term == 0) {
+		return fmt.Errorf("%s index %d cannot have term %d", what, index, term)
+	}
+	if term > current {
+		return fmt.Errorf("%s term %d is above the message's term %d", what, term, current)
+	}
+	return nil
+}
+
+// checkEntries checks that the entries follow each other (§5.3): their indices without a
+// gap, since the wire carries only the first; their terms never falling, known kinds only.
+func checkEntries(m *consensus.AppendEntries) error {
+	if uint64(m.PrevLogIndex) > math.MaxUint64-uint64(len(m.Entries)) {
+		return fmt.Errorf("previous log index %d leaves no room for %d entries", m.PrevLogIndex, len(m.Entries))
+	}
+	term := m.PrevLogTerm
+	for i := range m.Entries {
+		e := &m.Entries[i]
+		switch want := m.PrevLogIndex + 1 + consensus.Index(i); {
+		case e.Index != want:
+			return fmt.Errorf("entry %d stands where entry %d should", e.Index, want)
+		case e.Term == 0 || e.Term < term || e.Term > m.Term:
+			return fmt.Errorf("entry %d has term %d behind term %d, in a message of term %d", e.Index, e.Term, term, m.Term)
+		case e.Kind > consensus.EntryValue:
+			return fmt.Errorf("entry %d has unknown kind %d", e.Index, e.Kind)
+		}
+		term = e.Term
+	}
+	return nil
+}

@@ -1,0 +1,137 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"time"
+
+	"github.com/raftnode/raft/raft/consensus"
+)
+
+// Config is what New needs. Cluster, ID and Peers must be set; for everything else the zero value
+// is sensible.
+type Config struct {
+	Cluster string                        // identity of the cluster: both ends must name the same; up to 256 bytes
+	ID      consensus.ServerID            // this server; up to 256 bytes
+	Peers   map[consensus.ServerID]string // host:port at which to dial each other server; an entry for ID is ignored
+
+	// Advertise is told to every server that this one connects to: see [Transport.Advertised]. It
+	// means nothing to this package; an address for clients belongs here. Up to 1024 bytes.
+	Advertise string
+	// Codec is the name of the codec that this server writes: "msgpack" (the default), "json", or one given to
+	// [RegisterCodec]. It reads any codec that is registered, as the writer chose.
+	Codec string
+
+	// MaxFrameBytes bounds the payload of a frame, both ways. A message that is longer is dropped, so this
+	// must be above the largest AppendEntries that the host sends, and the same on all servers. Default 8 MiB.
+	MaxFrameBytes int
+	// MaxConns bounds the incoming connections, those still in the handshake among them. When all are taken, the oldest
+	// that has not finished its handshake makes room. At least twice the number of peers. Default 64.
+	MaxConns int
+	// MaxQueueMessages and MaxQueueBytes bound what waits on one link. Default 4096, and 16 MiB.
+	MaxQueueMessages int
+	MaxQueueBytes    int
+
+	// DialTimeout bounds one attempt to connect. Default 1s.
+	DialTimeout time.Duration
+	// HandshakeTimeout bounds one handshake, at either end. Default 2s.
+	HandshakeTimeout time.Duration
+	// KeepaliveInterval is how often each end of a connection lets itself be heard. Default 500ms.
+	KeepaliveInterval time.Duration
+	// IdleTimeout ends a connection on which the other end was not heard of, or took nothing, for so long. At
+	// least twice KeepaliveInterval. Default 2s.
+	IdleTimeout time.Duration
+	// MinBackoff and MaxBackoff bound the pause between two attempts to connect; it doubles from one to the
+	// other, and each is shortened by up to a half at random. Default 10ms and 1s.
+	MinBackoff time.Duration
+	MaxBackoff time.Duration
+
+	// OnEvent, if set, is called with what is worth telling an operator. It is called from the
+	// transport's goroutines, by several at once, and must not block.
+	OnEvent func(Event)
+	// Dial opens a connection to a peer's address. Default: TCP.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
+}
+
+// normalize gives a copy with the defaults filled in, or everything that is wrong with cfg.
+func (cfg Config) normalize() (Config, error) {
+	setDefault(&cfg.Codec, "msgpack")
+	setDefault(&cfg.MaxFrameBytes, 8<<20)
+	setDefault(&cfg.MaxConns, 64)
+	setDefault(&cfg.MaxQueueMessages, 4096)
+	setDefault(&cfg.MaxQueueBytes, 16<<20)
+	setDefault(&cfg.DialTimeout, time.Second)
+	setDefault(&cfg.HandshakeTimeout, 2*time.Second)
+	setDefault(&cfg.KeepaliveInterval, 500*time.Millisecond)
+	setDefault(&cfg.IdleTimeout, 2*time.Second)
+	setDefault(&cfg.MinBackoff, 10*time.Millisecond)
+	setDefault(&cfg.MaxBackoff, time.Second)
+	if cfg.OnEvent == nil {
+		cfg.OnEvent = func(Event) {}
+	}
+	if cfg.Dial == nil {
+		cfg.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", address) // with TCP_NODELAY, as always in Go
+		}
+	}
+	cfg.Peers = maps.Clone(cfg.Peers)
+	delete(cfg.Peers, cfg.ID)
+	return cfg, errors.Join(append(cfg.checkNames(), cfg.checkLimits()...)...)
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func (cfg *Config) checkNames() []error {
+	var errs []error
+	name := func(what, value string) {
+		if value == "" || len(value) > maxName {
+			errs = append(errs, fmt.Errorf("%s %q must have 1 to %d bytes", what, value, maxName))
+		}
+	}
+	name("the cluster's name", cfg.Cluster)
+	name("the server's name", string(cfg.ID))
+	for id, address := range cfg.Peers {
+		name("the peer's name", string(id))
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			errs = append(errs, fmt.Errorf("the address of peer %q must be host:port: %w", id, err))
+		}
+	}
+	if len(cfg.Advertise) > maxAdvertise {
+		errs = append(errs, fmt.Errorf("Advertise has %d bytes, at most %d are allowed", len(cfg.Advertise), maxAdvertise))
+	}
+	if lookup(cfg.Codec) == nil {
+		errs = append(errs, fmt.Errorf("there is no codec %q; known are %q", cfg.Codec, Codecs()))
+	}
+	return errs
+}
+
+func (cfg *Config) checkLimits() []error {
+	var errs []error
+	require := func(holds bool, format string, args ...any) {
+		if !holds {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	require(cfg.MaxFrameBytes >= 1<<10 && cfg.MaxFrameBytes <= 1<<30,
+		"MaxFrameBytes %d must be between 1 KiB and 1 GiB", cfg.MaxFrameBytes)
+	require(cfg.MaxConns >= max(1, 2*len(cfg.Peers)),
+		"MaxConns %d must be at least twice the number of peers, %d", cfg.MaxConns, len(cfg.Peers))
+	require(cfg.MaxQueueMessages > 0, "MaxQueueMessages %d must be positive", cfg.MaxQueueMessages)
+	require(cfg.MaxQueueBytes > 0, "MaxQueueBytes %d must be positive", cfg.MaxQueueBytes)
+	require(cfg.DialTimeout > 0, "DialTimeout %v must be positive", cfg.DialTimeout)
+	require(cfg.HandshakeTimeout > 0, "HandshakeTimeout %v must be positive", cfg.HandshakeTimeout)
+	require(cfg.KeepaliveInterval > 0, "KeepaliveInterval %v must be positive", cfg.KeepaliveInterval)
+	require(cfg.IdleTimeout >= 2*cfg.KeepaliveInterval,
+		"IdleTimeout %v must be at least twice KeepaliveInterval %v", cfg.IdleTimeout, cfg.KeepaliveInterval)
+	require(cfg.MinBackoff > 0, "MinBackoff %v must be positive", cfg.MinBackoff)
+	require(cfg.MaxBackoff >= cfg.MinBackoff, "MaxBackoff %v must not be below MinBackoff %v", cfg.MaxBackoff, cfg.MinBackoff)
+	return errs
+}

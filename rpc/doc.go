@@ -1,0 +1,46 @@
+// Package rpc carries the messages of Figure 2 between servers, over TCP.
+//
+// A [Transport] has one [Link] to each peer: a queue, and a goroutine that keeps one connection
+// to that peer and writes to it. Messages travel one way: server i dials j and writes there, and whatever
+// comes back from j, replies included, arrives on j's own connection to i. So cutting i→j
+// means just that.
+//
+//	t, err := rpc.New(rpc.Config{
+//		Cluster: "orders",
+//		ID:      "n1",
+//		Peers:   map[consensus.ServerID]string{"n2": "10.0.0.2:7000", "n3": "10.0.0.3:7000"},
+//		OnEvent: func(e rpc.Event) { log.Println(e) },
+//	})
+//	...
+//	ln, err := net.Listen("tcp", "10.0.0.1:7000")
+//	...
+//	go t.Run(ctx, ln, host.Deliver) // and give t.Peers() to the host, as its peers
+//
+// # What it promises
+//
+//   - Send never blocks, and what waits on a link is bounded, in number and in bytes.
+//   - What is delivered was sent by the named peer's connection to this server, whole and unchanged as far as a
+//     CRC32C can tell, at most once, in the order sent on that connection.
+//   - A handshake comes before all else: a server of another cluster, an unknown one, one that meant to reach
+//     somebody else, an HTTP client or garbage is turned away with a reason in words, and nothing is delivered.
+//   - No input makes it panic, or hold more than a small multiple of the bytes that came; one frame is at most
+//     MaxFrameBytes, and incoming connections are at most MaxConns.
+//   - A peer that vanished without a word is noticed within IdleTimeout, one that closed at once; a
+//     peer that comes back is dialed as soon as it is heard of.
+//   - deliver may block: the peer's connection is then not read, and the others' are.
+//   - When Run has returned, no goroutine of this package runs and every connection is closed.
+//
+// # What it does not promise
+//
+//   - Messages may be lost: Raft repeats. When a link goes down, what waits on it is dropped.
+//   - It does not encrypt, and it does not prove who the other end is: the names in the handshake
+//     guard against mistakes, not against malice. Keep the port on a trusted network.
+//   - A codec is trusted code. Those of this package refuse everything that they would not have
+//     written themselves.
+//
+// # The wire
+//
+// The handshake is described in handshake.go, the frame in frame.go, the messages in wire.go. The handshake
+// names a range of protocol versions; this is version 1. Each end lets itself be heard at least every
+// KeepaliveInterval, the acceptor only by keepalives.
+package rpc

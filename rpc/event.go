@@ -1,0 +1,147 @@
+package rpc
+
+import (
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/raftnode/raft/raft/consensus"
+)
+
+// EventKind tells what happened.
+type EventKind uint8
+
+// The kinds of events. A link is this server's connection to a peer; an incoming connection is
+// a peer's to this server.
+const (
+	LinkUp          EventKind = iota + 1 // a link was accepted by its peer
+	LinkDown                             // a link that was up ended
+	DialFailed                           // a peer could not be reached, or is not who it should be
+	DialRefused                          // a peer answered, and refused this server
+	IncomingUp                           // a peer connected and was accepted
+	IncomingDown                         // an accepted connection ended
+	IncomingBroken                       // an accepted connection was closed because of what came on it
+	IncomingRefused                      // a handshake was refused
+	Stranger                             // something that is no server connected: HTTP, TLS, garbage, nothing in time
+	MessageDropped                       // messages could not be sent: the link's queue was full, or they were over a limit
+	AcceptFailed                         // the listener failed to accept, or there are too many connections
+)
+
+var eventNames = [...]string{
+	LinkUp: "link up", LinkDown: "link down", DialFailed: "cannot connect", DialRefused: "refused by peer",
+	IncomingUp: "peer connected", IncomingDown: "peer disconnected", IncomingBroken: "closed a peer's connection",
+	IncomingRefused: "refused a connection", Stranger: "closed a stranger's connection",
+	MessageDropped: "dropped messages", AcceptFailed: "cannot accept connections",
+}
+
+// String gives a few words.
+func (k EventKind) String() string {
+	if int(k) < len(eventNames) && eventNames[k] != "" {
+		return eventNames[k]
+	}
+	return fmt.Sprintf("unknown event %d", uint8(k))
+}
+
+// Event is something that an operator may want to know. All kinds but LinkUp, LinkDown,
+// IncomingUp and IncomingDown are told at most once a minute for each kind and other end.
+type Event struct {
+	Kind   EventKind
+	Peer   consensus.ServerID // the other server, or "" if it is not known
+	Remote string             // the other end's address
+	Reason string             // why, in words; safe to print
+	Count  int                // how many of these happened since one was last told, this one among them
+}
+
+// String gives a line for people.
+func (e Event) String() string {
+	s := e.Kind.String()
+	if e.Peer != "" {
+		s += fmt.Sprintf(": %s", printable(string(e.Peer)))
+	}
+	if e.Remote != "" {
+		s += fmt.Sprintf(" (%s)", e.Remote)
+	}
+	if e.Reason != "" {
+		s += ": " + e.Reason
+	}
+	if e.Count > 1 {
+		s += fmt.Sprintf(" (%d times)", e.Count)
+	}
+	return s
+}
+
+// quietFor is how long an event of a kind that may repeat keeps others of its kind quiet.
+const quietFor = time.Minute
+
+// maxMuted bounds the memory of what was told: strangers choose the addresses they come from.
+const maxMuted = 1024
+
+// reporter hands events to the user.
+type reporter struct {
+	tell func(Event)
+
+	mu    sync.Mutex
+	muted map[muteKey]*mute
+}
+
+type muteKey struct {
+	kind EventKind
+	from string // the peer's name or, if it has none, the remote host
+}
+
+type mute struct {
+	until time.Time
+	count int // since it was last told
+}
+
+// report tells e, unless one of its kind and origin was told less than a minute ago.
+func (r *reporter) report(e Event) {
+	e.Count = max(e.Count, 1)
+	switch e.Kind {
+	case LinkUp, LinkDown, IncomingUp, IncomingDown:
+	default:
+		if e.Count = r.admit(e, time.Now()); e.Count == 0 {
+			return
+		}
+	}
+	r.tell(e)
+}
+
+// admit counts e, and gives how many to tell of now: 0 for none.
+func (r *reporter) admit(e Event, now time.Time) int {
+	key := muteKey{e.Kind, string(e.Peer)}
+	if e.Peer == "" {
+		key.from, _, _ = net.SplitHostPort(e.Remote)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := r.muted[key]
+	if m == nil && len(r.muted) >= maxMuted {
+		r.forget(now)
+		if len(r.muted) >= maxMuted {
+			key.from = "" // all further strangers share one line
+			m = r.muted[key]
+		}
+	}
+	if m == nil {
+		m = new(mute)
+		r.muted[key] = m
+	}
+	m.count += e.Count
+	if now.Before(m.until) {
+		return 0
+	}
+	count := m.count
+	m.until, m.count = now.Add(quietFor), 0
+	return count
+}
+
+// forget drops what does not matter any more.
+func (r *reporter) forget(now time.Time) {
+	for key, m := range r.muted {
+		if !now.Before(m.until) {
+			delete(r.muted, key)
+		}
+	}
+}

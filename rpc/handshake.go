@@ -1,0 +1,254 @@
+package rpc
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/raftnode/raft/raft/consensus"
+)
+
+// The handshake is one block each way, before any frame and any codec. Its layout never changes:
+// later versions of the protocol are told by the version range inside it.
+//
+//	hello, from the dialer:     magic | lowest version  | highest version | fields: cluster, sender, receiver, codec, advertise
+//	answer, from the acceptor:  magic | 1 accept, 0 not | version chosen  | fields: cluster, server, reason
+//
+// where "fields" is u16 length of all fields | for each: u16 length, bytes | and
+// a u32 CRC32C of everything from the magic on ends the block.
+
+// magic begins both blocks. Its first byte is neither ASCII nor the first byte of TLS; the rest
+// shows damage by anything that takes the stream for text.
+const magic = "\x89raft\r\n\x1a"
+
+// protocolVersion is the version of what follows the handshake.
+const protocolVersion = 1
+
+// The limits of the fields, in bytes.
+const (
+	maxName      = 256 // cluster and server
+	maxCodecName = 64
+	maxAdvertise = 1024
+	maxReason    = 1024
+	blockHead    = len(magic) + 2 + 2
+	maxBlockBody = 4096
+)
+
+var (
+	helloLimits  = []int{maxName, maxName, maxName, maxCodecName, maxAdvertise}
+	answerLimits = []int{maxName, maxName, maxReason}
+)
+
+// hello is what the dialer says.
+type hello struct {
+	lowest, highest byte // protocol versions that the dialer speaks
+	cluster         string
+	sender          consensus.ServerID
+	receiver        consensus.ServerID // whom the dialer means to reach
+	codec           string
+	advertise       string
+}
+
+// answer is what the acceptor says.
+type answer struct {
+	accepted bool
+	version  byte
+	cluster  string
+	server   consensus.ServerID
+	reason   string // why not, in words
+}
+
+func (h *hello) append(dst []byte) []byte {
+	return appendBlock(dst, h.lowest, h.highest,
+		h.cluster, string(h.sender), string(h.receiver), h.codec, h.advertise)
+}
+
+func (a *answer) append(dst []byte) []byte {
+	var accepted byte
+	if a.accepted {
+		accepted = 1
+	}
+	reason := a.reason[:min(len(a.reason), maxReason)]
+	return appendBlock(dst, accepted, a.version, a.cluster, string(a.server), reason)
+}
+
+func readHello(r io.Reader) (*hello, error) {
+	lowest, highest, f, err := readBlock(r, helloLimits)
+	if err != nil {
+		return nil, err
+	}
+	return &hello{
+		lowest: lowest, highest: highest, cluster: f[0],
+		sender: consensus.ServerID(f[1]), receiver: consensus.ServerID(f[2]), codec: f[3], advertise: f[4],
+	}, nil
+}
+
+func readAnswer(r io.Reader) (*answer, error) {
+	accepted, version, f, err := readBlock(r, answerLimits)
+	if err != nil {
+		return nil, err
+	}
+	if accepted > 1 {
+		return nil, violationf("an answer that is neither yes nor no: %d", accepted)
+	}
+	return &answer{
+		accepted: accepted == 1, version: version, cluster: f[0],
+		server: consensus.ServerID(f[1]), reason: printable(f[2]),
+	}, nil
+}
+
+// refusal is why a hello must not be accepted by the server that cfg describes, or "".
+func (h *hello) refusal(cfg *Config) string {
+	_, known := cfg.Peers[h.sender]
+	switch {
+	case h.lowest > protocolVersion || h.highest < protocolVersion:
+		return fmt.Sprintf("no common protocol version: %d to %d there, %d here", h.lowest, h.highest, protocolVersion)
+	case h.cluster != cfg.Cluster:
+		return fmt.Sprintf("this server belongs to cluster %q, not to %q", cfg.Cluster, h.cluster)
+	case h.receiver != cfg.ID:
+		return fmt.Sprintf("this is server %q, not %q: check the address that %q has for it", cfg.ID, h.receiver, h.sender)
+	case h.sender == cfg.ID:
+		return fmt.Sprintf("the caller calls itself %q, which is this server: two servers of one name, or one that dials itself", h.sender)
+	case !known:
+		return fmt.Sprintf("server %q is not one of the peers that %q was given", h.sender, cfg.ID)
+	case lookup(h.codec) == nil:
+		return fmt.Sprintf("codec %q is not known here; known are %s", h.codec, strings.Join(Codecs(), ", "))
+	}
+	return ""
+}
+
+// check tells why an accepting answer is not from the server that the dialer meant.
+func (a *answer) check(cfg *Config, peer consensus.ServerID) error {
+	switch {
+	case a.cluster != cfg.Cluster:
+		return violationf("the server there belongs to cluster %q, not to %q", a.cluster, cfg.Cluster)
+	case a.server != peer:
+		return violationf("the server there is %q", a.server)
+	case a.version != protocolVersion:
+		return violationf("it chose protocol version %d, which was not offered", a.version)
+	}
+	return nil
+}
+
+// appendBlock appends one block of the handshake. The fields keep their limits.
+func appendBlock(dst []byte, a, b byte, fields ...string) []byte {
+	start := len(dst)
+	dst = append(dst, magic...)
+	dst = append(dst, a, b, 0, 0)
+	for _, f := range fields {
+		dst = binary.BigEndian.AppendUint16(dst, uint16(len(f)))
+		dst = append(dst, f...)
+	}
+	block := dst[start:]
+	binary.BigEndian.PutUint16(block[blockHead-2:], uint16(len(block)-blockHead))
+	return binary.BigEndian.AppendUint32(dst, crc32.Checksum(block, castagnoli))
+}
+
+// readBlock reads one block and not a byte more.
+func readBlock(r io.Reader, limits []int) (a, b byte, fields []string, err error) {
+	head := make([]byte, blockHead, blockHead+maxBlockBody+4)
+	if err := readMagic(r, head[:len(magic)]); err != nil {
+		return 0, 0, nil, err
+	}
+	if _, err := io.ReadFull(r, head[len(magic):]); err != nil {
+		return 0, 0, nil, err
+	}
+	length := int(binary.BigEndian.Uint16(head[blockHead-2:]))
+	if length > maxBlockBody {
+		return 0, 0, nil, violationf("a handshake of %d bytes is over the limit of %d", length, maxBlockBody)
+	}
+	block := head[:blockHead+length+4]
+	if _, err := io.ReadFull(r, block[blockHead:]); err != nil {
+		return 0, 0, nil, err
+	}
+	sum := block[blockHead+length:]
+	block = block[:blockHead+length]
+	if crc32.Checksum(block, castagnoli) != binary.BigEndian.Uint32(sum) {
+		return 0, 0, nil, violationf("the handshake does not match its checksum")
+	}
+	fields, err = splitFields(block[blockHead:], limits)
+	return block[len(magic)], block[len(magic)+1], fields, err
+}
+
+// splitFields takes a body apart: as many fields as there are limits, and nothing behind them.
+func splitFields(body []byte, limits []int) ([]string, error) {
+	fields := make([]string, len(limits))
+	for i, limit := range limits {
+		if len(body) < 2 {
+			return nil, violationf("the handshake ends before its field %d", i+1)
+		}
+		n := int(binary.BigEndian.Uint16(body))
+		body = body[2:]
+		if n > limit {
+			return nil, violationf("field %d of the handshake has %d bytes, over the limit of %d", i+1, n, limit)
+		}
+		if n > len(body) {
+			return nil, violationf("field %d of the handshake has %d bytes, but only %d are there", i+1, n, len(body))
+		}
+		fields[i], body = string(body[:n]), body[n:]
+	}
+	if len(body) != 0 {
+		return nil, violationf("the handshake has %d bytes behind its last field", len(body))
+	}
+	return fields, nil
+}
+
+// readMagic fills buf with the magic. It gives up on the first byte that differs: whoever sent
+// that may send nothing more and wait for an answer.
+func readMagic(r io.Reader, buf []byte) error {
+	for have := 0; have < len(buf); {
+		n, err := r.Read(buf[have:])
+		have += n
+		if !strings.HasPrefix(magic, string(buf[:have])) {
+			return violation{notPeer(buf[:have])}
+		}
+		if err != nil && have < len(buf) {
+			if have > 0 && errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// strangeError tells what came in place of a handshake.
+type strangeError struct {
+	what string // "an HTTP request", ...
+	http bool
+}
+
+func (e strangeError) Error() string { return e.what + " came in place of a handshake" }
+
+// httpMethods are the beginnings of what an HTTP client sends first; PRI is HTTP/2.
+var httpMethods = []string{"GET", "HEA", "POS", "PUT", "DEL", "OPT", "PAT", "CON", "TRA", "PRI"}
+
+// notPeer says what the first bytes of a stranger look like.
+func notPeer(first []byte) strangeError {
+	if len(first) >= 3 && slices.Contains(httpMethods, string(first[:3])) {
+		return strangeError{what: "an HTTP request", http: true}
+	}
+	switch {
+	case bytes.HasPrefix(first, []byte("HTTP/")):
+		return strangeError{what: "an HTTP response"}
+	case first[0] == 0x16: // the record type of a TLS handshake
+		return strangeError{what: "a TLS hello"}
+	}
+	return strangeError{what: fmt.Sprintf("garbage (%q)", first)}
+}
+
+// printable makes words of the other end safe for a terminal and a log.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,170 @@
+package rpc
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/raftnode/raft/raft/consensus"
+)
+
+// accept serves the connections that come to ln until ctx ends, each on a goroutine of running. It returns an
+// error if ln was closed by somebody else.
+func (in *incoming) accept(
+	ctx context.Context, ln net.Listener, running *sync.WaitGroup, deliver func(consensus.Message),
+) error {
+	var backoff time.Duration
+	for {
+		conn, err := ln.Accept()
+		switch {
+		case ctx.Err() != nil:
+			if err == nil {
+				conn.Close()
+			}
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return err
+		case err != nil:
+			// Most likely out of file descriptors. That passes, and a server that stops listening does not.
+			in.report(Event{Kind: AcceptFailed, Reason: reason(err)})
+			backoff = min(max(2*backoff, in.cfg.MinBackoff), in.cfg.MaxBackoff)
+			wait(ctx, backoff)
+			continue
+		}
+		backoff = 0
+		if c := in.admit(conn); c != nil {
+			running.Go(func() { in.serve(c, deliver) })
+		}
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// serve runs one connection from the handshake to its end.
+func (in *incoming) serve(c *inConn, deliver func(consensus.Message)) {
+	e := Event{Remote: c.conn.RemoteAddr().String()}
+	h, err := in.greet(c, &e)
+	defer in.remove(c, e.Peer)
+	if err != nil {
+		if err = c.end(err); !errors.Is(err, errStopped) && !errors.Is(err, errReplaced) {
+			e.Reason = in.explain(err)
+			in.report(e)
+		}
+		return
+	}
+	e.Kind = IncomingUp
+	in.report(e)
+	err = c.end(in.read(c, h, deliver))
+	e.Kind, e.Reason = IncomingDown, reason(err)
+	if errors.As(err, new(violation)) {
+		e.Kind = IncomingBroken
+	}
+	in.report(e)
+}
+
+// greet reads the hello, judges it and answers. It sets in e who is at the other end, if that is known,
+// and what kind of event an error is.
+func (in *incoming) greet(c *inConn, e *Event) (*hello, error) {
+	e.Kind = Stranger
+	if err := c.conn.SetDeadline(time.Now().Add(in.cfg.HandshakeTimeout)); err != nil {
+		return nil, err
+	}
+	h, err := readHello(c.conn)
+	if err != nil {
+		return nil, err
+	}
+	e.Kind = IncomingRefused
+	if in.links[h.sender] != nil {
+		e.Peer = h.sender // others' names are in the reason: here they could be anything
+	}
+	a := answer{version: protocolVersion, cluster: in.cfg.Cluster, server: in.cfg.ID}
+	if a.reason = h.refusal(in.cfg); a.reason != "" {
+		c.conn.Write(a.append(nil)) // if it fails, the caller learns less, and that is all
+		return nil, errors.New(a.reason)
+	}
+	if !in.register(c, h) {
+		return nil, errReplaced
+	}
+	a.accepted = true
+	if _, err := c.conn.Write(a.append(nil)); err != nil {
+		return nil, err
+	}
+	if err := c.conn.SetDeadline(time.Time{}); err != nil {
+		return nil, err
+	}
+	notify(in.links[h.sender].alive)
+	return h, nil
+}
+
+// explain says why a connection did not get through its handshake.
+func (in *incoming) explain(err error) string {
+	var strange strangeError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &strange) && strange.http && in.cfg.Advertise != "":
+		return fmt.Sprintf("an HTTP request came to the peer port; the client port is %s", printable(in.cfg.Advertise))
+	case errors.As(err, &strange):
+		return strange.what + " came to the peer port"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return fmt.Sprintf("no handshake within %v", in.cfg.HandshakeTimeout)
+	}
+	return "handshake: " + reason(err)
+}
+
+// read delivers what comes on c, once no older connection of the same peer is being read.
+func (in *incoming) read(c *inConn, h *hello, deliver func(consensus.Message)) error {
+	turn := in.turn[h.sender]
+	select {
+	case turn <- struct{}{}:
+		defer func() { <-turn }()
+	case <-c.gone:
+		return c.why
+	}
+	var (
+		stats  = &in.links[h.sender].stats
+		codec  = lookup(h.codec)
+		heart  = &heart{conn: c.conn, interval: in.cfg.KeepaliveInterval, idle: in.cfg.IdleTimeout}
+		alive  = &aliveReader{conn: c.conn, idle: in.cfg.IdleTimeout, heard: heart.beat}
+		frames = &frameReader{r: bufio.NewReaderSize(alive, 32<<10), max: in.cfg.MaxFrameBytes}
+	)
+	for {
+		kind, payload, err := frames.next()
+		if err != nil {
+			return err
+		}
+		stats.receivedBytes.Add(frameHeader + uint64(len(payload)))
+		if kind == KindKeepalive {
+			continue
+		}
+		m, err := decode(codec, kind, payload)
+		if err != nil {
+			return violationf("%v: %w", kind, err)
+		}
+		m.Head().From, m.Head().To = h.sender, in.cfg.ID
+		stats.received.Add(1)
+		deliver(m)
+	}
+}
+
+// decode gives the message in a payload, if it is one that a correct server sends.
+func decode(c Codec, kind Kind, payload []byte) (consensus.Message, error) {
+	m, err := c.Decode(kind, payload)
+	if err != nil {
+		return nil, fmt.Errorf("decode: %w", err)
+	}
+	if got := KindOf(m); got != kind {
+		return nil, fmt.Errorf("decode: the codec made it a %v", got)
+	}
+	return m, check(m)
+}

@@ -1,0 +1,160 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"sync"
+
+	"github.com/raftnode/raft/raft/consensus"
+)
+
+// Transport carries messages between this server and its peers. Make one with New.
+type Transport struct {
+	cfg   Config
+	links map[consensus.ServerID]*Link
+	// incoming are the peers' connections to this server.
+	incoming *incoming
+	report   func(Event)
+
+	mu      sync.Mutex
+	started bool
+	closed  bool
+	cancel  context.CancelFunc // ends Run
+	done    chan struct{}      // Run has ended
+}
+
+// ErrClosed is returned by Run after Close.
+var ErrClosed = errors.New("rpc: the transport is closed")
+
+// New makes a Transport that does nothing until Run. The error names everything that is wrong with cfg.
+func New(cfg Config) (*Transport, error) {
+	cfg, err := cfg.normalize()
+	if err != nil {
+		return nil, fmt.Errorf("rpc: configuration: %w", err)
+	}
+	r := &reporter{tell: cfg.OnEvent, muted: make(map[muteKey]*mute)}
+	t := &Transport{
+		cfg:    cfg,
+		links:  make(map[consensus.ServerID]*Link),
+		report: r.report,
+		done:   make(chan struct{}),
+	}
+	for id := range cfg.Peers {
+		t.links[id] = newLink(&t.cfg, r.report, id)
+	}
+	t.incoming = newIncoming(&t.cfg, t.links, r.report)
+	return t, nil
+}
+
+// Peers gives the links, one for each other server, in the order of their names.
+func (t *Transport) Peers() []*Link {
+	links := make([]*Link, 0, len(t.links))
+	for _, id := range slices.Sorted(maps.Keys(t.links)) {
+		links = append(links, t.links[id])
+	}
+	return links
+}
+
+// Run connects to the peers and serves their connections to ln until ctx ends or Close is
+// called; then it returns nil. When ln fails for good it returns that error. In any case ln is
+// closed, and every goroutine and connection has ended. Run may be called once.
+//
+// deliver gets the messages of each peer in the order in which they were sent, but for those that
+// were lost; different peers' at the same time. It may block: then that peer's connection is not
+// read, and TCP stops the sender. Run cannot return while deliver blocks. The message is deliver's to keep.
+func (t *Transport) Run(ctx context.Context, ln net.Listener, deliver func(consensus.Message)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if err := t.start(cancel); err != nil {
+		ln.Close()
+		return err
+	}
+	defer close(t.done)
+
+	var running sync.WaitGroup
+	defer running.Wait()
+	for _, l := range t.links {
+		running.Go(func() { l.run(ctx) })
+	}
+	running.Go(func() {
+		<-ctx.Done()
+		ln.Close()
+		t.incoming.stop()
+		for _, l := range t.links {
+			l.stop()
+		}
+	})
+	err := t.incoming.accept(ctx, ln, &running, deliver)
+	cancel()
+	if err != nil {
+		return fmt.Errorf("rpc: accept: %w", err)
+	}
+	return nil
+}
+
+func (t *Transport) start(cancel context.CancelFunc) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return ErrClosed
+	}
+	if t.started {
+		return errors.New("rpc: Run was called twice")
+	}
+	t.started, t.cancel = true, cancel
+	return nil
+}
+
+// Close ends Run and waits for it. It must not be called by deliver or OnEvent.
+func (t *Transport) Close() error {
+	t.mu.Lock()
+	t.closed = true
+	started := t.started
+	t.mu.Unlock()
+	if started {
+		t.cancel()
+		<-t.done
+	}
+	return nil
+}
+
+// Advertised gives what the peer told this server when it connected last: its Config.Advertise. It is
+// false while the peer has never been accepted.
+func (t *Transport) Advertised(id consensus.ServerID) (string, bool) {
+	return t.incoming.advertised(id)
+}
+
+// PeerStats is what went over the connections with one peer since New.
+type PeerStats struct {
+	ID        consensus.ServerID
+	Connected bool // this server's link to the peer is up
+	Incoming  bool // the peer's link to this server is up
+
+	MessagesSent     uint64
+	BytesSent        uint64 // with frame headers and keepalives
+	MessagesDropped  uint64 // given to Send, and certainly not sent
+	MessagesReceived uint64
+	BytesReceived    uint64
+}
+
+// Stats gives the counts for each peer, in the order of their names.
+func (t *Transport) Stats() []PeerStats {
+	stats := make([]PeerStats, 0, len(t.links))
+	for _, l := range t.Peers() {
+		stats = append(stats, PeerStats{
+			ID:               l.id,
+			Connected:        l.stats.connected.Load(),
+			Incoming:         t.incoming.connected(l.id),
+			MessagesSent:     l.stats.sent.Load(),
+			BytesSent:        l.stats.sentBytes.Load(),
+			MessagesDropped:  l.queue.drops(),
+			MessagesReceived: l.stats.received.Load(),
+			BytesReceived:    l.stats.receivedBytes.Load(),
+		})
+	}
+	return stats
+}

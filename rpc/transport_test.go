@@ -1,0 +1,127 @@
+package rpc
+
+import (
+	"context"
+	"net"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/raftnode/raft/raft/consensus"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// server is one running Transport of a test.
+type server struct {
+	*Transport
+	t       *testing.T
+	address string
+	got     chan consensus.Message // what was delivered
+	events  chan Event
+	ended   chan error
+}
+
+// listen gives a listener on a port that the kernel picks.
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ln
+}
+
+// config is a configuration of a server of the cluster "test".
+func config(id consensus.ServerID, peers map[consensus.ServerID]string) Config {
+	return Config{Cluster: "test", ID: id, Peers: peers}
+}
+
+// start runs a Transport until the test ends. A nil deliver puts messages into got.
+func start(t *testing.T, cfg Config, ln net.Listener, deliver func(consensus.Message)) *server {
+	t.Helper()
+	s := &server{
+		t: t, address: ln.Addr().String(),
+		got:    make(chan consensus.Message, 1<<16),
+		events: make(chan Event, 1<<12),
+		ended:  make(chan error, 1),
+	}
+	cfg.OnEvent = func(e Event) { s.events <- e }
+	if deliver == nil {
+		deliver = func(m consensus.Message) { s.got <- m }
+	}
+	tr, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Transport = tr
+	go func() { s.ended <- tr.Run(context.Background(), ln, deliver) }()
+	t.Cleanup(func() { s.stop() })
+	return s
+}
+
+// stop closes the Transport and checks that Run ended without an error.
+func (s *server) stop() {
+	s.t.Helper()
+	if s.ended == nil {
+		return
+	}
+	s.Close()
+	if err := <-s.ended; err != nil {
+		s.t.Errorf("Run: %v", err)
+	}
+	s.ended = nil
+}
+
+// await gives the first event of that kind.
+func (s *server) await(kind EventKind) Event {
+	s.t.Helper()
+	for e := range s.events {
+		if e.Kind == kind {
+			return e
+		}
+	}
+	panic("unreachable: events is never closed")
+}
+
+// link gives the link to a peer.
+func (s *server) link(id consensus.ServerID) *Link {
+	s.t.Helper()
+	l := s.links[id]
+	if l == nil {
+		s.t.Fatalf("no link to %q", id)
+	}
+	return l
+}
+
+// pair starts two servers that are each other's peers, and waits until all is connected.
+func pair(t *testing.T) (a, b *server) {
+	t.Helper()
+	lnA, lnB := listen(t), listen(t)
+	a = start(t, config("a", map[consensus.ServerID]string{"b": lnB.Addr().String()}), lnA, nil)
+	b = start(t, config("b", map[consensus.ServerID]string{"a": lnA.Addr().String()}), lnB, nil)
+	a.await(LinkUp)
+	b.await(LinkUp)
+	return a, b
+}
+
+// vote gives a message that can be told from others by its term.
+func vote(from, to consensus.ServerID, term consensus.Term) *consensus.RequestVote {
+	return &consensus.RequestVote{Header: consensus.Header{From: from, To: to, Term: term}}
+}
+
+func TestMessagesArriveInOrderAndFromTheirSender(t *testing.T) {
+	a, b := pair(t)
+	for term := consensus.Term(1); term <= 1000; term++ {
+		a.link("b").Send(vote("a", "b", term))
+		b.link("a").Send(vote("b", "a", term))
+	}
+	for term := consensus.Term(1); term <= 1000; term++ {
+		if h := *(<-b.got).Head(); h != (consensus.Header{From: "a", To: "b", Term: term}) {
+			t.Fatalf("b got %+v, want the message of term %d from a", h, term)
+		}
+		if h := *(<-a.got).Head(); h != (consensus.Header{From: "b", To: "a", Term: term}) {
+			t.Fatalf("a got %+v, want the message of term %d from b", h, term)
+		}
+	}
+}

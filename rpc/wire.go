@@ -1,0 +1,190 @@
+package rpc
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/raftnode/raft/raft/consensus"
+)
+
+// The structs below are the messages as codecs write them: Figure 2's fields
+// in a fixed order, without From and To, which the connection knows, and without
+// the entries' indices, which count up from PrevLogIndex+1. Their order is on
+// the wire: a change needs a new protocol version.
+
+type wireRequestVote struct {
+	Term         consensus.Term
+	LastLogIndex consensus.Index
+	LastLogTerm  consensus.Term
+}
+
+type wireRequestVoteReply struct {
+	Term        consensus.Term
+	VoteGranted bool
+}
+
+type wireAppendEntries struct {
+	Term         consensus.Term
+	PrevLogIndex consensus.Index
+	PrevLogTerm  consensus.Term
+	LeaderCommit consensus.Index
+	Round        uint64
+	Entries      []wireEntry
+}
+
+type wireEntry struct {
+	Term consensus.Term
+	Kind consensus.EntryKind
+	Data blob
+}
+
+type wireAppendEntriesReply struct {
+	Term          consensus.Term
+	Success       bool
+	MatchIndex    consensus.Index
+	PrevLogIndex  consensus.Index
+	Round         uint64
+	ConflictIndex consensus.Index
+	ConflictTerm  consensus.Term
+}
+
+// blob is the bytes of an entry. Its methods let go-msgpack hand it the bytes in
+// place: decoding into a plain []byte grows by 256 KiB and copies each time.
+// A decoded blob is therefore a view into the payload; message() copies it out.
+type blob []byte
+
+func (b *blob) MarshalBinary() ([]byte, error) { return *b, nil }
+
+func (b *blob) UnmarshalBinary(view []byte) error {
+	*b = view
+	return nil
+}
+
+// wire is a message as a codec writes it.
+type wire interface {
+	message() consensus.Message
+}
+
+// newWire gives an empty struct to decode into: always a fresh one, since decoders leave
+// what is missing in the input as it was.
+func newWire(kind Kind) (wire, error) {
+	switch kind {
+	case KindRequestVote:
+		return new(wireRequestVote), nil
+	case KindRequestVoteReply:
+		return new(wireRequestVoteReply), nil
+	case KindAppendEntries:
+		return new(wireAppendEntries), nil
+	case KindAppendEntriesReply:
+		return new(wireAppendEntriesReply), nil
+	}
+	return nil, fmt.Errorf("no message has %v", kind)
+}
+
+// toWire gives what to encode for m.
+func toWire(m consensus.Message) (wire, error) {
+	switch m := m.(type) {
+	case *consensus.RequestVote:
+		return &wireRequestVote{m.Term, m.LastLogIndex, m.LastLogTerm}, nil
+	case *consensus.RequestVoteReply:
+		return &wireRequestVoteReply{m.Term, m.VoteGranted}, nil
+	case *consensus.AppendEntries:
+		entries := make([]wireEntry, len(m.Entries)) // never nil: a heartbeat has one spelling
+		for i, e := range m.Entries {
+			entries[i] = wireEntry{e.Term, e.Kind, e.Data}
+		}
+		return &wireAppendEntries{m.Term, m.PrevLogIndex, m.PrevLogTerm, m.LeaderCommit, m.Round, entries}, nil
+	case *consensus.AppendEntriesReply:
+		return &wireAppendEntriesReply{
+			m.Term, m.Success, m.MatchIndex, m.PrevLogIndex, m.Round, m.ConflictIndex, m.ConflictTerm,
+		}, nil
+	}
+	return nil, fmt.Errorf("cannot send a %T", m)
+}
+
+func (w *wireRequestVote) message() consensus.Message {
+	return &consensus.RequestVote{
+		Header:       consensus.Header{Term: w.Term},
+		LastLogIndex: w.LastLogIndex,
+		LastLogTerm:  w.LastLogTerm,
+	}
+}
+
+func (w *wireRequestVoteReply) message() consensus.Message {
+	return &consensus.RequestVoteReply{
+		Header:      consensus.Header{Term: w.Term},
+		VoteGranted: w.VoteGranted,
+	}
+}
+
+func (w *wireAppendEntries) message() consensus.Message {
+	m := &consensus.AppendEntries{
+		Header:       consensus.Header{Term: w.Term},
+		PrevLogIndex: w.PrevLogIndex,
+		PrevLogTerm:  w.PrevLogTerm,
+		LeaderCommit: w.LeaderCommit,
+		Round:        w.Round,
+	}
+	if len(w.Entries) == 0 {
+		return m
+	}
+	total := 0
+	for _, e := range w.Entries {
+		total += len(e.Data)
+	}
+	// One block holds the bytes of all entries: they live and are compacted together.
+	block := make([]byte, 0, total)
+	m.Entries = make([]consensus.Entry, len(w.Entries))
+	for i, e := range w.Entries {
+		var data []byte
+		if e.Data != nil { // nil and empty are different commands
+			start := len(block)
+			block = append(block, e.Data...)
+			data = block[start:len(block):len(block)]
+		}
+		m.Entries[i] = consensus.Entry{
+			Index: w.PrevLogIndex + 1 + consensus.Index(i),
+			Term:  e.Term,
+			Kind:  e.Kind,
+			Data:  data,
+		}
+	}
+	return m
+}
+
+func (w *wireAppendEntriesReply) message() consensus.Message {
+	return &consensus.AppendEntriesReply{
+		Header:        consensus.Header{Term: w.Term},
+		Success:       w.Success,
+		MatchIndex:    w.MatchIndex,
+		PrevLogIndex:  w.PrevLogIndex,
+		Round:         w.Round,
+		ConflictIndex: w.ConflictIndex,
+		ConflictTerm:  w.ConflictTerm,
+	}
+}
+
+// decodeCanonical decodes a payload with unmarshal, and accepts the result only if c
+// would write it with the very same bytes. General decoders are lax: they take a nil for
+// a zero, a short array, a map for an array, a field twice, bytes behind the end.
+// With one spelling for each message none of that passes, in any format.
+func decodeCanonical(
+	c Codec, kind Kind, payload, scratch []byte, unmarshal func(wire) error,
+) (m consensus.Message, again []byte, err error) {
+	w, err := newWire(kind)
+	if err != nil {
+		return nil, scratch, err
+	}
+	if err := unmarshal(w); err != nil {
+		return nil, scratch, err
+	}
+	m = w.message()
+	again, err = c.Append(scratch[:0], m)
+	if err != nil {
+		return nil, scratch, err
+	}
+	if !bytes.Equal(again, payload) {
+		return nil, again, errNotCanonical
+	}
+	return m, again, nil
+}

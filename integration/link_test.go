@@ -1,0 +1,257 @@
+package integration
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// leavesNothing looks for leaked goroutines at the end. Called first, it looks after all other clean-up.
+func leavesNothing(t *testing.T) {
+	t.Helper()
+	t.Cleanup(func() { goleak.VerifyNone(t) })
+}
+
+// echo answers each line with the same line; seen gets every line that reached it.
+type echo struct {
+	ln   net.Listener
+	seen chan string
+}
+
+func newEcho(t *testing.T) *echo {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &echo{ln: ln, seen: make(chan string, 100)}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() { e.answer(conn) })
+		}
+	})
+	t.Cleanup(func() { _ = ln.Close(); wg.Wait() })
+	return e
+}
+
+func (e *echo) answer(conn net.Conn) {
+	defer conn.Close()
+	lines := bufio.NewScanner(conn)
+	for lines.Scan() {
+		e.seen <- lines.Text()
+		if _, err := io.WriteString(conn, lines.Text()+"\n"); err != nil {
+			return
+		}
+	}
+}
+
+func (e *echo) target() (string, bool) { return e.ln.Addr().String(), true }
+
+func newLink(t *testing.T, target func() (string, bool)) *Link {
+	t.Helper()
+	link, err := NewLink(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(link.Close)
+	return link
+}
+
+func dial(t *testing.T, link *Link) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", link.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// ask sends a line and returns the answer, or the error that came instead.
+func ask(conn net.Conn, line string) (string, error) {
+	if _, err := io.WriteString(conn, line+"\n"); err != nil {
+		return "", err
+	}
+	answer := make([]byte, len(line)+1)
+	if _, err := io.ReadFull(conn, answer); err != nil {
+		return "", err
+	}
+	return string(answer[:len(line)]), nil
+}
+
+// askAnew asks over a new connection. Where a reset is quick, the dial itself can fail of it.
+func askAnew(t *testing.T, link *Link, line string) (string, error) {
+	t.Helper()
+	conn, err := net.Dial("tcp", link.Addr())
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	return ask(conn, line)
+}
+
+func mustAnswer(t *testing.T, conn net.Conn, line string) {
+	t.Helper()
+	if got, err := ask(conn, line); err != nil || got != line {
+		t.Fatalf("asked %q: got %q, %v", line, got, err)
+	}
+}
+
+func TestLinkForwards(t *testing.T) {
+	leavesNothing(t)
+	link := newLink(t, newEcho(t).target)
+	mustAnswer(t, dial(t, link), "hello")
+}
+
+func TestCutResetsOldAndNewConnections(t *testing.T) {
+	leavesNothing(t)
+	link := newLink(t, newEcho(t).target)
+	conn := dial(t, link)
+	mustAnswer(t, conn, "before")
+	link.Cut()
+	if got, err := ask(conn, "during"); err == nil {
+		t.Fatalf("answered %q over a cut link", got)
+	}
+	if got, err := askAnew(t, link, "new"); err == nil {
+		t.Fatalf("a new connection was answered %q over a cut link", got)
+	}
+	link.Heal()
+	mustAnswer(t, dial(t, link), "after")
+}
+
+func TestBlackholeSwallowsWithoutReset(t *testing.T) {
+	leavesNothing(t)
+	server := newEcho(t)
+	link := newLink(t, server.target)
+	old := dial(t, link)
+	mustAnswer(t, old, "before")
+	<-server.seen
+	link.Blackhole()
+	for name, conn := range map[string]net.Conn{"old": old, "new": dial(t, link)} {
+		if err := conn.SetDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		// The deadline must be what ends it: a reset or an answer would come at once.
+		if got, err := ask(conn, "during"); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("%s connection: %q, %v, want silence", name, got, err)
+		}
+	}
+	link.Heal()
+	// Bytes are missing in the middle: the connection must not go on as if nothing was.
+	if err := old.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ask(old, "after"); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("the connection that lost bytes answered %q, %v, want a reset", got, err)
+	}
+	mustAnswer(t, dial(t, link), "after")
+	if got := <-server.seen; got != "after" {
+		t.Fatalf("the target heard %q through a blackhole", got)
+	}
+}
+
+func TestBlackholeSparesASilentConnection(t *testing.T) {
+	leavesNothing(t)
+	link := newLink(t, newEcho(t).target)
+	conn := dial(t, link)
+	mustAnswer(t, conn, "before")
+	link.Blackhole()
+	link.Heal()
+	mustAnswer(t, conn, "nothing was lost")
+}
+
+func TestDelayHoldsBothDirections(t *testing.T) {
+	leavesNothing(t)
+	link := newLink(t, newEcho(t).target)
+	conn := dial(t, link)
+	mustAnswer(t, conn, "fast")
+	const d = 20 * time.Millisecond
+	link.Delay(d)
+	start := time.Now()
+	mustAnswer(t, conn, "slow")
+	if took := time.Since(start); took < 2*d {
+		t.Fatalf("there and back took %v, less than twice %v", took, d)
+	}
+}
+
+func TestDelayDoesNotOutliveTheLink(t *testing.T) {
+	leavesNothing(t)
+	link := newLink(t, newEcho(t).target)
+	conn := dial(t, link)
+	mustAnswer(t, conn, "fast")
+	link.Delay(time.Hour)
+	if _, err := io.WriteString(conn, "never\n"); err != nil {
+		t.Fatal(err)
+	}
+	link.Close() // must not wait an hour; goleak sees that nothing is left
+}
+
+func TestLinkLooksItsTargetUpAnew(t *testing.T) {
+	leavesNothing(t)
+	addr := make(chan string, 1) // holds the address while the target lives
+	link := newLink(t, func() (string, bool) {
+		select {
+		case a := <-addr:
+			addr <- a
+			return a, true
+		default:
+			return "", false
+		}
+	})
+	if got, err := askAnew(t, link, "nobody"); err == nil {
+		t.Fatalf("answered %q without a target", got)
+	}
+	first, _ := newEcho(t).target()
+	addr <- first
+	mustAnswer(t, dial(t, link), "first")
+	<-addr
+	second := newEcho(t)
+	to, _ := second.target()
+	addr <- to
+	mustAnswer(t, dial(t, link), "second")
+	if got := <-second.seen; got != "second" {
+		t.Fatalf("the new target heard %q", got)
+	}
+}
+
+func TestLinkSurvivesAFloodOfCutsAndConnections(t *testing.T) {
+	leavesNothing(t)
+	link := newLink(t, newEcho(t).target)
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				link.Cut()
+				link.Heal()
+			}
+		}
+	}()
+	for range 200 {
+		// An answer, a reset and a refusal are all right: the race detector and goleak are the judges.
+		_, _ = askAnew(t, link, "x")
+	}
+	close(stop)
+	<-done
+}

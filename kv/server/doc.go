@@ -1,0 +1,31 @@
+// Package server answers the client API of the key/value service over HTTP, on any node of a
+// cluster: a [Server] is an [net/http.Handler] between a Raft and a [kv.Store].
+//
+// # What it promises
+//
+//   - An acknowledged write is committed. A linearizable read sees it from then on.
+//   - An error says whether the write may have been done. "rejected" is said only where nothing was, and
+//     nothing will be; whatever is in doubt is "unknown".
+//   - A node that does not lead passes writes and linearizable reads on to the leader, at most once: a request that
+//     was passed on and comes to a node that does not lead is rejected there.
+//   - While no leader can be found, a request waits for one, until its time is up (Raft-Timeout, 5 s if it does not
+//     say). Only what was certainly not done is tried again. So clients see a change of leader as latency.
+//   - A body that ends early, comes too slowly or is too large changes nothing.
+//   - Memory is bounded: by the number of requests in work and by the bytes of their bodies. Above
+//     the bounds requests are rejected as busy.
+//   - /livez looks at nothing but this process. /readyz is a linearizable read.
+//
+// # What it does not promise
+//
+// It has no users, no passwords and no encryption: listen on loopback or on a network that you trust. Pages of a
+// list are linearizable each, not together. It starts no goroutine of its own.
+//
+// # Example
+//
+//	handler, err := server.New(server.Config{Raft: node, Store: store, ClientAddress: transport.Advertised})
+//	http := server.NewHTTPServer(handler)
+//	go http.Serve(listener)
+//	...
+//	http.Shutdown(ctx)
+//	handler.Close()
+package server

@@ -1,0 +1,93 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/raftnode/raft/kv"
+	"github.com/raftnode/raft/kv/api"
+	"github.com/raftnode/raft/raft"
+)
+
+// readyTimeout is how long /readyz tries, if the request does not say. Those who probe often wait no longer.
+const readyTimeout = time.Second
+
+// live answers /livez: this process answers. It looks at no peer and no leader, for a supervisor that
+// restarts nodes because their peers are away makes things worse.
+func (s *Server) live(w http.ResponseWriter, _ *http.Request) *api.Problem {
+	s.answerText(w, http.StatusOK, "ok\n")
+	return nil
+}
+
+// ready answers /readyz: through this node a linearizable read can be done now.
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) *api.Problem {
+	query, problem := parseQuery(r, "verbose")
+	if problem != nil {
+		return problem
+	}
+	timeout, problem := parseTimeout(r, query, readyTimeout)
+	if problem != nil {
+		return problem
+	}
+	leave, problem := s.door.enter(sharedRoom)
+	if problem != nil {
+		return problem
+	}
+	defer leave()
+	verbose := query.Has("verbose")
+	problem = s.linearize(w, r, timeout, func() {
+		text := "ok\n"
+		if verbose {
+			text = "[+] linearizable-read: ok\nready\n"
+		}
+		s.answerText(w, http.StatusOK, text)
+	})
+	if problem != nil && verbose {
+		w.Header().Set("Retry-After", "1")
+		s.answerText(w, problem.Status, fmt.Sprintf("[-] linearizable-read: %s: %s\nnot ready\n", problem.Code, problem.Detail))
+		return nil
+	}
+	return problem
+}
+
+func (s *Server) answerText(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	s.answer(w, status, s.here(), []byte(text))
+}
+
+// status answers /v1/status: what this node knows, asking nobody.
+func (s *Server) status(w http.ResponseWriter, r *http.Request) *api.Problem {
+	if _, problem := parseQuery(r); problem != nil {
+		return problem
+	}
+	st := s.cfg.Raft.Status()
+	s.answerJSON(w, http.StatusOK, s.here(), api.Status{
+		ID:        string(st.ID),
+		Cluster:   s.cfg.Cluster,
+		Role:      st.Role.String(),
+		Term:      uint64(st.Term),
+		Leader:    string(st.Leader),
+		Commit:    uint64(st.CommitIndex),
+		Applied:   uint64(st.LastApplied),
+		LastIndex: uint64(st.LastLogIndex),
+		Members:   s.members(st),
+		Versions:  api.Versions{Server: s.cfg.Version, API: "v1", Command: kv.CommandVersion, Go: runtime.Version()},
+	})
+	return nil
+}
+
+func (s *Server) members(st raft.Status) []api.Member {
+	members := make([]api.Member, 0, len(st.Members))
+	for _, m := range st.Members {
+		member := api.Member{ID: string(m.ID), Match: uint64(m.MatchIndex)}
+		member.ClientAddress, _ = s.cfg.ClientAddress(m.ID)
+		if m.LastContact > 0 && m.ID != st.ID {
+			ago := (st.Now - m.LastContact).Milliseconds()
+			member.LastContactMillis = &ago
+		}
+		members = append(members, member)
+	}
+	return members
+}

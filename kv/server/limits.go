@@ -1,0 +1,86 @@
+package server
+
+import (
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/raftnode/raft/kv/api"
+)
+
+// door counts the requests in work and the bytes of their bodies.
+type door struct {
+	maxRequests int
+	maxBytes    int64
+
+	mu       sync.Mutex
+	requests int
+	bytes    int64
+}
+
+// enter lets a request in, which must leave, or rejects it.
+func (d *door) enter(bytes int64) (leave func(), problem *api.Problem) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.requests+1 > d.maxRequests || d.bytes+bytes > d.maxBytes {
+		return nil, api.NewProblem(api.CodeBusy, "this node is working on %d requests with %d bytes and takes no more; try again later", d.requests, d.bytes)
+	}
+	d.requests++
+	d.bytes += bytes
+	return func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.requests--
+		d.bytes -= bytes
+	}, nil
+}
+
+// The bounds of NewHTTPServer.
+const (
+	maxConnections  = 4096
+	maxHeaderBytes  = 16 << 10 // a key of 1 KiB, percent-encoded, is 3 KiB
+	headerTimeout   = 5 * time.Second
+	requestTimeout  = api.MaxTimeout + 10*time.Second // to read; what is left over must outlast the longest request
+	responseTimeout = api.MaxTimeout + 30*time.Second // from the end of the header to the end of the answer
+	idleTimeout     = 2 * time.Minute
+)
+
+// NewHTTPServer makes an http.Server for the handler that slow, silent or too many clients cannot
+// exhaust: reads, writes and idle connections end in time, and connections above 4096 are closed at once.
+func NewHTTPServer(handler http.Handler) *http.Server {
+	conns := connections{max: maxConnections, open: map[net.Conn]bool{}}
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       requestTimeout,
+		WriteTimeout:      responseTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ConnState:         conns.changed,
+	}
+}
+
+// connections closes what comes above max.
+type connections struct {
+	max  int
+	mu   sync.Mutex
+	open map[net.Conn]bool
+}
+
+func (c *connections) changed(conn net.Conn, state http.ConnState) {
+	c.mu.Lock()
+	full := false
+	switch state {
+	case http.StateNew:
+		full = len(c.open) >= c.max
+		c.open[conn] = true
+	case http.StateClosed, http.StateHijacked:
+		delete(c.open, conn)
+	case http.StateActive, http.StateIdle:
+	}
+	c.mu.Unlock()
+	if full {
+		_ = conn.Close() // its last state will be StateClosed
+	}
+}

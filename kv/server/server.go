@@ -1,0 +1,125 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/raftnode/raft/kv"
+	"github.com/raftnode/raft/kv/api"
+	"github.com/raftnode/raft/raft"
+)
+
+// Raft is what the Server needs of a *raft.Raft.
+type Raft interface {
+	// Propose returns once the command is committed and the Store has applied it.
+	Propose(ctx context.Context, command any) (raft.Applied, error)
+	// Read returns once the Store has applied everything that was acknowledged before the call.
+	Read(ctx context.Context) (raft.Index, error)
+	// Status does not wait for anything.
+	Status() raft.Status
+}
+
+// Config is what New needs. Raft and Store must be set.
+type Config struct {
+	Raft  Raft
+	Store *kv.Store
+	// ClientAddress gives the host:port at which another server answers clients, if it is known. Without it
+	// nothing can be passed on to a leader.
+	ClientAddress func(raft.ServerID) (addr string, ok bool)
+
+	Cluster string // identity of the cluster, for /v1/status
+	Version string // of the program, for /v1/status
+
+	// MaxRequests bounds the requests in work. Default 4096.
+	MaxRequests int
+	// MaxBodyBytes bounds the sum of the bodies of the requests in work. Default 128 MiB.
+	MaxBodyBytes int64
+}
+
+// Server is the handler. Close it when its http.Server has shut down.
+type Server struct {
+	cfg    Config
+	door   door
+	sender *api.Sender
+}
+
+// New makes a Server.
+func New(cfg Config) (*Server, error) {
+	if cfg.Raft == nil || cfg.Store == nil {
+		return nil, errors.New("kv/server: Config.Raft and Config.Store must be set")
+	}
+	if cfg.ClientAddress == nil {
+		cfg.ClientAddress = func(raft.ServerID) (string, bool) { return "", false }
+	}
+	if cfg.MaxRequests <= 0 {
+		cfg.MaxRequests = 4096
+	}
+	if cfg.MaxBodyBytes <= 0 {
+		cfg.MaxBodyBytes = 128 << 20
+	}
+	return &Server{
+		cfg:    cfg,
+		door:   door{maxRequests: cfg.MaxRequests, maxBytes: cfg.MaxBodyBytes},
+		sender: api.NewSender(),
+	}, nil
+}
+
+// Close closes the idle connections to other servers.
+func (s *Server) Close() { s.sender.Close() }
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if problem := s.route(w, r); problem != nil {
+		s.refuse(w, problem, s.here())
+	}
+}
+
+// route does not use http.ServeMux, which cleans paths: "a//b", "." and ".." are keys like any other.
+// A nil problem means that the answer was written.
+func (s *Server) route(w http.ResponseWriter, r *http.Request) *api.Problem {
+	path := r.URL.EscapedPath()
+	switch path {
+	case api.PathLive:
+		return s.read(w, r, s.live)
+	case api.PathReady:
+		return s.read(w, r, s.ready)
+	case api.PathStatus:
+		return s.read(w, r, s.status)
+	case api.PathList:
+		return s.read(w, r, s.list)
+	}
+	if key, ok := strings.CutPrefix(path, api.PathAppend); ok {
+		if r.Method != http.MethodPost {
+			return badMethod(w, r, http.MethodPost)
+		}
+		return s.write(w, r, kv.Append, key)
+	}
+	if key, ok := strings.CutPrefix(path, api.PathKey); ok {
+		switch r.Method {
+		case http.MethodPut:
+			return s.write(w, r, kv.Put, key)
+		case http.MethodDelete:
+			return s.write(w, r, kv.Delete, key)
+		case http.MethodGet, http.MethodHead:
+			return s.get(w, r, key)
+		}
+		return badMethod(w, r, "GET, HEAD, PUT, DELETE")
+	}
+	return api.NewProblem(api.CodeNoSuchPath, "there is nothing at %.200q; there are %s{key}, %s{key}, %s, %s, %s and %s",
+		path, api.PathKey, api.PathAppend, api.PathList, api.PathStatus, api.PathLive, api.PathReady)
+}
+
+// read answers a path that can only be read.
+func (s *Server) read(w http.ResponseWriter, r *http.Request, answer func(http.ResponseWriter, *http.Request) *api.Problem) *api.Problem {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return badMethod(w, r, "GET, HEAD")
+	}
+	return answer(w, r)
+}
+
+func badMethod(w http.ResponseWriter, r *http.Request, allowed string) *api.Problem {
+	w.Header().Set("Allow", allowed)
+	return api.NewProblem(api.CodeBadMethod, "%.20q is not possible here; possible: %s", r.Method, allowed)
+}

@@ -1,0 +1,120 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/raftnode/raft/kv"
+	"github.com/raftnode/raft/kv/api"
+	"github.com/raftnode/raft/raft"
+)
+
+// write answers PUT, DELETE and the append.
+func (s *Server) write(w http.ResponseWriter, r *http.Request, op kv.Op, escapedKey string) *api.Problem {
+	command, problem := parseCommand(r, op, escapedKey)
+	if problem != nil {
+		return problem
+	}
+	query, problem := parseQuery(r)
+	if problem != nil {
+		return problem
+	}
+	timeout, problem := parseTimeout(r, query, api.DefaultTimeout)
+	if problem != nil {
+		return problem
+	}
+	leave, problem := s.door.enter(bodySize(r))
+	if problem != nil {
+		return problem
+	}
+	defer leave()
+	ctx, cancel := context.WithTimeout(r.Context(), timeout)
+	defer cancel()
+	if op != kv.Delete {
+		deadline, _ := ctx.Deadline()
+		if command.Value, problem = readBody(w, r, deadline); problem != nil {
+			return problem
+		}
+	}
+	encoded, err := command.Encode()
+	if err != nil {
+		return bad("%v", err) // the client id: all else was checked
+	}
+	return s.onLeader(ctx, w, work{request: r, body: command.Value, isWrite: true, here: func(ctx context.Context) error {
+		applied, err := s.cfg.Raft.Propose(ctx, encoded)
+		if err == nil {
+			s.answerWrite(w, op, applied)
+		}
+		return err
+	}})
+}
+
+func parseCommand(r *http.Request, op kv.Op, escapedKey string) (command kv.Command, problem *api.Problem) {
+	command.Op = op
+	if command.Key, problem = parseKey(escapedKey); problem != nil {
+		return command, problem
+	}
+	if command.If, problem = parseCondition(r); problem != nil {
+		return command, problem
+	}
+	command.Client, command.Seq, problem = parseClient(r)
+	return command, problem
+}
+
+// answerWrite says what the Store made of the command. For a repeat that is the first answer again.
+func (s *Server) answerWrite(w http.ResponseWriter, op kv.Op, applied raft.Applied) {
+	result, ok := applied.Result.(kv.Result)
+	if !ok {
+		s.refuse(w, api.NewProblem(api.CodeInternal, "the state machine answered %T", applied.Result), s.here())
+		return
+	}
+	at := position{index: result.Index, term: result.Term}
+	switch result.Code {
+	case kv.Done:
+		if op != kv.Delete {
+			w.Header().Set("ETag", etag(result.Index))
+		}
+		s.answerJSON(w, http.StatusOK, at, api.Written{Index: uint64(result.Index), Term: uint64(result.Term)})
+	case kv.ConditionFalse:
+		s.refuse(w, api.NewProblem(api.CodePrecondition, "nothing was changed: %s", standing(result.Version)), at)
+	case kv.ValueTooLarge:
+		s.refuse(w, api.NewProblem(api.CodeValueTooLarge,
+			"the value would be too large after the append; at most %d bytes are possible", api.MaxValueBytes), at)
+	case kv.SessionUnknown:
+		s.refuse(w, api.NewProblem(api.CodeSessionUnknown,
+			"this client id is not known, or was forgotten after %d others wrote; begin anew with another id and %s: 1",
+			kv.MaxSessions, api.HeaderSeq), at)
+	case kv.SessionStale:
+		s.refuse(w, api.NewProblem(api.CodeSessionStale,
+			"this client id has already written with a higher %s, so this write was not done now", api.HeaderSeq), at)
+	default:
+		s.refuse(w, api.NewProblem(api.CodeInternal, "the state machine does not know the command: result code %d", result.Code), at)
+	}
+}
+
+func standing(version raft.Index) string {
+	if version == 0 {
+		return "the key is not there"
+	}
+	return "the key has version " + strconv.FormatUint(uint64(version), 10)
+}
+
+// problemOf translates an error of Propose or Read, but for those that say to try elsewhere.
+func problemOf(err error, isWrite bool) *api.Problem {
+	switch {
+	// First, since what is unknown may wrap one of those below.
+	case isWrite && raft.OutcomeOf(err) == raft.Unknown:
+		return api.NewProblem(api.CodeUnknown, "the write was accepted, but is not known to be committed; read the key to see: %v", err)
+	case errors.Is(err, raft.ErrBusy):
+		return api.NewProblem(api.CodeBusy, "too many writes are waiting to be committed; try again later")
+	case errors.Is(err, raft.ErrTooLarge):
+		return api.NewProblem(api.CodeValueTooLarge, "the log does not take a command of this size")
+	case errors.Is(err, raft.ErrClosed):
+		return api.NewProblem(api.CodeClosing, "this node is shutting down; try another")
+	case isWrite:
+		return api.NewProblem(api.CodeBusy, "this node did not get to the request in time; try again: %v", err)
+	}
+	return api.NewProblem(api.CodeNoQuorum, "the leader could not confirm in time that it leads; is a majority running? %v", err)
+}

@@ -169,4 +169,3 @@ func records(t testing.TB, dir string) []Record {
 	}
 	return list
 }
-

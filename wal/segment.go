@@ -41,7 +41,8 @@ func openSegment(dir string, seg segment, flag int) (*segmentFile, error) {
 
 // rewind makes next read at s.offset.
 func (s *segmentFile) rewind() {
-	s.r = bufio.NewReaderSize(io.NewSectionReader(s.file, s.offset, s.size-s.offset), 256<<10)
+	rest := s.size - s.offset
+	s.r = bufio.NewReaderSize(io.NewSectionReader(s.file, s.offset, rest), int(min(rest, 256<<10)))
 }
 
 // badFrame says why a frame is not a record of this log.

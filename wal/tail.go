@@ -50,7 +50,7 @@ func judge(s *segmentFile, salt salt, seq uint64, bad *badFrame) error {
 // offset, since the bad frame's length cannot be believed. It returns the offset, or 0.
 func findProof(s *segmentFile, salt salt, seq uint64) (int64, error) {
 	const window, header = 1 << 20, binary.MaxVarintLen64 + maxOverheadBytes
-	buf := make([]byte, window+header)
+	buf := make([]byte, min(window+header, s.size-s.offset))
 	for base := s.offset; base < s.size; base += window {
 		n, err := s.file.ReadAt(buf[:min(int64(len(buf)), s.size-base)], base)
 		if err != nil && err != io.EOF {

@@ -1,0 +1,273 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	tidwall "github.com/tidwall/wal"
+
+	"github.com/raftnode/raft/raft/consensus"
+)
+
+var errDisk = errors.New("the disk is on fire")
+
+// faultyDisk notes what is done, and fails the n-th deed of a kind.
+type faultyDisk struct {
+	deeds []string
+	fail  string // "write", "sync" or "dir"
+	after int    // so many of them succeed before
+}
+
+func (d *faultyDisk) do(deed string) error {
+	d.deeds = append(d.deeds, deed)
+	if deed != d.fail {
+		return nil
+	}
+	if d.after--; d.after < 0 {
+		return errDisk
+	}
+	return nil
+}
+
+func (d *faultyDisk) disk() disk {
+	return disk{
+		open: func(dir string, opts *tidwall.Options) (appendLog, error) {
+			log, err := realDisk.open(dir, opts)
+			return &faultyLog{log, d}, err
+		},
+		syncDir: func(dir string) error {
+			if err := d.do("dir"); err != nil {
+				return err
+			}
+			return fsyncDir(dir)
+		},
+	}
+}
+
+type faultyLog struct {
+	appendLog
+	disk *faultyDisk
+}
+
+func (l *faultyLog) WriteBatch(b *tidwall.Batch) error {
+	if err := l.disk.do("write"); err != nil {
+		return err
+	}
+	return l.appendLog.WriteBatch(b)
+}
+
+func (l *faultyLog) Sync() error {
+	if err := l.disk.do("sync"); err != nil {
+		return err
+	}
+	return l.appendLog.Sync()
+}
+
+func (l *faultyLog) Close() error {
+	if err := l.disk.do("close"); err != nil {
+		return err
+	}
+	return l.appendLog.Close()
+}
+
+func openFaulty(t *testing.T, dir string, d *faultyDisk) *Log {
+	t.Helper()
+	l, err := open(dir, testOptions, d.disk())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l
+}
+
+// What Save does, in this order: write, fsync, and only then the mark, which is not waited for.
+func TestSaveFsyncsBeforeItReturns(t *testing.T) {
+	d := &faultyDisk{}
+	l := openFaulty(t, t.TempDir(), d)
+	d.deeds = nil
+	mustSave(t, l, story()...)
+	if want := []string{"write", "sync", "write"}; !slices.Equal(d.deeds, want) {
+		t.Errorf("Save did %v, want %v", d.deeds, want)
+	}
+}
+
+// A new segment's directory entry is durable before anything in it is fsynced, let alone acknowledged.
+func TestNewSegmentsAreFsyncedIntoTheDirectory(t *testing.T) {
+	d := &faultyDisk{}
+	l := openFaulty(t, t.TempDir(), d)
+	d.deeds = nil
+	mustSave(t, l, consensus.Save{HardState: hard(1, "n1"), Entries: entries(1, 1, 300)})
+	// Each "dir, dir" is the segment, and then the name of it in "newest".
+	if want := "write dir dir write dir dir write sync write"; strings.Join(d.deeds, " ") != want {
+		t.Errorf("Save did %v, want %v", d.deeds, want)
+	}
+}
+
+// Open makes durable what it found before it returns, its parent directory too.
+func TestOpenFsyncsWhatItFound(t *testing.T) {
+	content, list, _ := smallLog(t, 1)
+	content[segmentName(1)] = content[segmentName(1)][:list[len(list)-1].Offset]
+	d := &faultyDisk{}
+	openFaulty(t, dirWith(t, content), d)
+	if want := "dir sync dir write"; strings.Join(d.deeds, " ") != want {
+		t.Errorf("Open did %v, want %v", d.deeds, want)
+	}
+}
+
+func TestCreationIsFsynced(t *testing.T) {
+	d := &faultyDisk{}
+	openFaulty(t, t.TempDir(), d)
+	// parent; identity; segment; segment again, before it is named; newest.
+	if want := "dir dir sync dir dir dir"; strings.Join(d.deeds, " ") != want {
+		t.Errorf("Open did %v, want %v", d.deeds, want)
+	}
+}
+
+// Each write and fsync of a life fails in turn. The first error is final, nothing is tried again, and
+// what was acknowledged is there for the next process.
+func TestFirstErrorIsFinal(t *testing.T) {
+	for _, kind := range []string{"write", "sync", "dir"} {
+		for after := range 12 {
+			t.Run(fmt.Sprintf("%s %d", kind, after), func(t *testing.T) {
+				dir := t.TempDir()
+				d := &faultyDisk{}
+				l := openFaulty(t, dir, d)
+				acked := []consensus.Save{{HardState: hard(1, "n1")}}
+				mustSave(t, l, acked[0])
+				d.fail, d.after = kind, after
+				var inFlight consensus.Save
+				for i := consensus.Index(0); l.failed == nil; i++ {
+					inFlight = consensus.Save{Entries: entries(1+60*i, 1, 60)}
+					if savedOrFailed(t, l, &inFlight) {
+						acked = append(acked, inFlight)
+					}
+				}
+				done := len(d.deeds)
+				for range 3 {
+					if err := l.Save([]consensus.Save{{HardState: hard(2, "")}}); !errors.Is(err, errDisk) || !strings.Contains(err.Error(), "earlier") {
+						t.Errorf("Save after a failure: %v", err)
+					}
+				}
+				mustClose(t, l)
+				if len(d.deeds) != done {
+					t.Errorf("after the failure it still did %v", d.deeds[done:])
+				}
+				checkAckedKept(t, reopened(t, dir), acked, inFlight)
+			})
+		}
+	}
+}
+
+// savedOrFailed saves, and tells whether it worked. If not, the error must be the disk's.
+func savedOrFailed(t *testing.T, l *Log, save *consensus.Save) bool {
+	t.Helper()
+	err := l.Save([]consensus.Save{*save})
+	if err != nil && !errors.Is(err, errDisk) {
+		t.Fatalf("save: %v", err)
+	}
+	return err == nil
+}
+
+// checkAckedKept checks that got is what acked made, with any prefix of the Save that was in flight.
+func checkAckedKept(t *testing.T, got consensus.Saved, acked []consensus.Save, inFlight consensus.Save) {
+	t.Helper()
+	if equal(got, shadow(acked)) {
+		return
+	}
+	half := consensus.Save{HardState: inFlight.HardState}
+	for n := range len(inFlight.Entries) + 1 {
+		half.Entries = inFlight.Entries[:n]
+		if equal(got, shadow(append(acked[:len(acked):len(acked)], half))) {
+			return
+		}
+	}
+	t.Fatalf("got %s, want %s and perhaps more", brief(got), brief(shadow(acked)))
+}
+
+func TestOpenThatFailsIsNotOpen(t *testing.T) {
+	for _, kind := range []string{"sync", "dir", "write"} {
+		for after := range 5 {
+			content, list, _ := smallLog(t, 1)
+			content[segmentName(1)] = content[segmentName(1)][:list[len(list)-1].Offset]
+			delete(content, newestName)
+			dir := dirWith(t, content)
+			d := &faultyDisk{fail: kind, after: after}
+			l, err := open(dir, testOptions, d.disk())
+			if err == nil {
+				mustClose(t, l)
+				continue // it has fewer of this kind to do
+			}
+			if !errors.Is(err, errDisk) {
+				t.Errorf("%s %d: %v", kind, after, err)
+			}
+			checkSaved(t, reopened(t, dir), prefixStates(list)[len(list)])
+		}
+	}
+	d := &faultyDisk{}
+	broken := d.disk()
+	broken.open = func(string, *tidwall.Options) (appendLog, error) { return nil, errDisk }
+	if _, err := open(t.TempDir(), testOptions, broken); !errors.Is(err, errDisk) {
+		t.Errorf("open: %v", err)
+	}
+}
+
+func TestCloseSaysWhatFailed(t *testing.T) {
+	d := &faultyDisk{fail: "close"}
+	l := openFaulty(t, t.TempDir(), d)
+	if err := l.Close(); !errors.Is(err, errDisk) {
+		t.Errorf("close: %v", err)
+	}
+}
+
+// After a failed fsync the kernel may show pages that it will never write: what nobody acknowledged is
+// written again before it is believed, and no more than that.
+func TestRewriteOfTheUnprovenTail(t *testing.T) {
+	content, list, _ := smallLog(t, 20)
+	content[segmentName(1)] = content[segmentName(1)][:list[len(list)-1].Offset]
+	s := scanner{}
+	if _, err := s.readOnly(dirWith(t, content)); err != nil {
+		t.Fatal(err)
+	}
+	lastMark := len(list) - 2
+	for list[lastMark].Type != "mark" {
+		lastMark--
+	}
+	// That mark was written behind the fsync, so it is as unproven as what follows.
+	if from := s.unproven[0]; from != list[lastMark].Offset {
+		t.Errorf("unproven from offset %d, want %d", from, list[lastMark].Offset)
+	}
+}
+
+// memFile counts the bytes that are written to it.
+type memFile struct {
+	data    string
+	written []string
+	fail    error
+}
+
+func (f *memFile) ReadAt(p []byte, off int64) (int, error) { return copy(p, f.data[off:]), nil }
+
+func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
+	if f.data[off:off+int64(len(p))] != string(p) {
+		return 0, errors.New("other bytes than before")
+	}
+	f.written = append(f.written, string(p))
+	return len(p), f.fail
+}
+
+func TestRewriteWritesTheSameBytesToTheSamePlace(t *testing.T) {
+	f := &memFile{data: strings.Repeat("abcdefghi", 300<<10)}
+	if err := rewrite(f, 5, int64(len(f.data)-3)); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(f.written, ""); got != f.data[5:len(f.data)-3] || len(f.written) != 3 {
+		t.Errorf("%d bytes in %d writes", len(got), len(f.written))
+	}
+	f.fail = errDisk
+	if err := rewrite(f, 0, 1); !errors.Is(err, errDisk) {
+		t.Errorf("rewrite: %v", err)
+	}
+}

@@ -206,7 +206,7 @@ func readMagic(r io.Reader, buf []byte) error {
 		n, err := r.Read(buf[have:])
 		have += n
 		if !strings.HasPrefix(magic, string(buf[:have])) {
-			return violation{notPeer(buf[:have])}
+			return notPeer(buf[:have])
 		}
 		if err != nil && have < len(buf) {
 			if have > 0 && errors.Is(err, io.EOF) {

@@ -77,7 +77,6 @@ func (l *Link) run(ctx context.Context) {
 		if conn, err := l.connect(ctx); err != nil {
 			l.reportFailure(ctx, err)
 		} else {
-			l.report(Event{Kind: LinkUp, Peer: l.id, Remote: l.address})
 			err := l.serve(ctx, conn)
 			l.report(Event{Kind: LinkDown, Peer: l.id, Remote: l.address, Reason: reason(err)})
 			// Only a link that lasted is a success: two servers of one name would else take
@@ -167,6 +166,7 @@ func (l *Link) reportFailure(ctx context.Context, err error) {
 func (l *Link) serve(ctx context.Context, conn net.Conn) error {
 	l.queue.setUp(true)
 	l.stats.connected.Store(true)
+	l.report(Event{Kind: LinkUp, Peer: l.id, Remote: l.address})
 	ctx, fail := context.WithCancelCause(ctx)
 	watched := make(chan struct{})
 	go func() {

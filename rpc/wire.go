@@ -53,9 +53,14 @@ type wireAppendEntriesReply struct {
 // A decoded blob is therefore a view into the payload; message() copies it out.
 type blob []byte
 
+// MarshalBinary gives the bytes.
 func (b *blob) MarshalBinary() ([]byte, error) { return *b, nil }
 
+// UnmarshalBinary is not called for a msgpack nil, but gets nil for empty bytes.
 func (b *blob) UnmarshalBinary(view []byte) error {
+	if view == nil {
+		view = []byte{}
+	}
 	*b = view
 	return nil
 }

@@ -1,0 +1,55 @@
+package rpc
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/raftnode/raft/raft/consensus"
+)
+
+// stranger is a Message that this package does not know.
+type stranger struct{ consensus.Header }
+
+func TestCheckRefusesWhatNoCorrectServerSends(t *testing.T) {
+	good := func() *consensus.AppendEntries { return manyEntries([]byte("a"), []byte("b")) }
+	change := func(f func(m *consensus.AppendEntries)) consensus.Message {
+		m := good()
+		f(m)
+		return m
+	}
+	cases := []struct {
+		name string
+		m    consensus.Message
+		want string // part of the error; "" for none
+	}{
+		{"entries", good(), ""},
+		{"entries from the start", change(func(m *consensus.AppendEntries) {
+			m.PrevLogIndex, m.PrevLogTerm = 0, 0
+			m.Entries[0].Index, m.Entries[1].Index = 1, 2
+		}), ""},
+		{"a vote for an empty log", vote("a", "b", 1), ""},
+		{"a refusal", &consensus.AppendEntriesReply{Header: consensus.Header{Term: 3}}, ""},
+		{"nil", nil, "cannot carry a <nil>"},
+		{"unknown type", &stranger{}, "cannot carry a *rpc.stranger"},
+		{"no term", &consensus.RequestVoteReply{}, "its term is 0"},
+		{"index without term", &consensus.RequestVote{Header: consensus.Header{Term: 1}, LastLogIndex: 4}, "cannot have term 0"},
+		{"term without index", change(func(m *consensus.AppendEntries) { m.PrevLogIndex = 0 }), "index 0 cannot have term 8"},
+		{"log from the future", &consensus.RequestVote{Header: consensus.Header{Term: 1}, LastLogIndex: 4, LastLogTerm: 2}, "above the message's term"},
+		{"no room", change(func(m *consensus.AppendEntries) { m.PrevLogIndex = math.MaxUint64 - 1 }), "leaves no room"},
+		{"gap", change(func(m *consensus.AppendEntries) { m.Entries[1].Index++ }), "stands where entry 1002 should"},
+		{"entry without term", change(func(m *consensus.AppendEntries) { m.Entries[0].Term = 0 }), "has term 0"},
+		{"falling terms", change(func(m *consensus.AppendEntries) { m.Entries[1].Term = 8 }), "has term 8 behind term 9"},
+		{"entry from the future", change(func(m *consensus.AppendEntries) { m.Entries[1].Term = 10 }), "in a message of term 9"},
+		{"unknown kind of entry", change(func(m *consensus.AppendEntries) { m.Entries[1].Kind = 200 }), "unknown kind 200"},
+	}
+	for _, c := range cases {
+		err := check(c.m)
+		switch {
+		case c.want == "" && err != nil:
+			t.Errorf("%s: %v", c.name, err)
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%s: error %v, want one with %q", c.name, err, c.want)
+		}
+	}
+}

@@ -1,0 +1,294 @@
+package rpc
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"reflect"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/raftnode/raft/raft/consensus"
+)
+
+// forEachCodec runs a test over every codec that comes with the package.
+func forEachCodec(t *testing.T, test func(t *testing.T, c Codec)) {
+	for _, name := range []string{"msgpack", "json"} {
+		t.Run(name, func(t *testing.T) { test(t, lookup(name)) })
+	}
+}
+
+// roundTrip encodes m, behind some bytes that must stay, and decodes it.
+func roundTrip(t *testing.T, c Codec, m consensus.Message) consensus.Message {
+	t.Helper()
+	encoded, err := c.Append([]byte("before"), m)
+	if err != nil {
+		t.Fatalf("Append(%+v): %v", m, err)
+	}
+	payload, intact := bytes.CutPrefix(encoded, []byte("before"))
+	if !intact {
+		t.Fatalf("Append changed what was there: %q", encoded)
+	}
+	got, err := c.Decode(KindOf(m), payload)
+	if err != nil {
+		t.Fatalf("Decode(%x): %v", payload, err)
+	}
+	clear(payload) // what was decoded must not be a view into the payload
+	return got
+}
+
+// fill sets every field of a struct to another value than zero, Entries to two entries.
+func fill(v reflect.Value, next *uint64) {
+	for i := range v.NumField() {
+		*next++
+		switch f := v.Field(i); f.Kind() {
+		case reflect.Struct:
+			fill(f, next)
+		case reflect.Uint64:
+			f.SetUint(*next)
+		case reflect.Uint8:
+			f.SetUint(*next % 3)
+		case reflect.Bool:
+			f.SetBool(true)
+		case reflect.String: // From and To are the connection's
+		case reflect.Slice:
+			if f.Type().Elem().Kind() == reflect.Uint8 {
+				f.SetBytes([]byte{byte(*next)})
+				continue
+			}
+			f.Set(reflect.MakeSlice(f.Type(), 2, 2))
+			fill(f.Index(0), next)
+			fill(f.Index(1), next)
+		}
+	}
+}
+
+// A field that somebody adds to a message and forgets on the wire is found here.
+func TestEveryFieldOfEveryMessageTravels(t *testing.T) {
+	forEachCodec(t, func(t *testing.T, c Codec) {
+		for _, m := range []consensus.Message{
+			&consensus.RequestVote{}, &consensus.RequestVoteReply{},
+			&consensus.AppendEntries{}, &consensus.AppendEntriesReply{},
+		} {
+			next := uint64(1)
+			fill(reflect.ValueOf(m).Elem(), &next)
+			if a, ok := m.(*consensus.AppendEntries); ok {
+				a.Entries[0].Index, a.Entries[1].Index = a.PrevLogIndex+1, a.PrevLogIndex+2 // derived
+			}
+			if got := roundTrip(t, c, m); !reflect.DeepEqual(got, m) {
+				t.Errorf("sent %+v\n got %+v", m, got)
+			}
+		}
+	})
+}
+
+func TestExtremesTravel(t *testing.T) {
+	entry := func(data []byte) *consensus.AppendEntries {
+		return &consensus.AppendEntries{
+			Header:       consensus.Header{Term: math.MaxUint64},
+			PrevLogIndex: 7,
+			Entries:      []consensus.Entry{{Index: 8, Term: math.MaxUint64, Kind: 2, Data: data}},
+			Round:        math.MaxUint64,
+		}
+	}
+	cases := map[string]consensus.Message{
+		"all zero vote":      &consensus.RequestVote{},
+		"all zero reply":     &consensus.AppendEntriesReply{},
+		"heartbeat":          &consensus.AppendEntries{Header: consensus.Header{Term: 1}},
+		"nil data":           entry(nil),
+		"empty data":         entry([]byte{}),
+		"one zero byte":      entry([]byte{0}),
+		"bytes that escape":  entry([]byte("\x00\xff<&>\u2028\"")),
+		"a megabyte":         entry(bytes.Repeat([]byte("0123456789abcdef"), 1<<16)),
+		"greatest of all":    &consensus.RequestVote{Header: consensus.Header{Term: math.MaxUint64}, LastLogIndex: math.MaxUint64, LastLogTerm: math.MaxUint64},
+		"nil, empty and one": manyEntries(nil, []byte{}, []byte{1}, nil, []byte{2, 3}),
+	}
+	forEachCodec(t, func(t *testing.T, c Codec) {
+		for name, m := range cases {
+			if got := roundTrip(t, c, m); !reflect.DeepEqual(got, m) {
+				t.Errorf("%s: sent %+v\n got %+v", name, m, got)
+			}
+		}
+	})
+}
+
+// manyEntries gives an AppendEntries with one entry for each data.
+func manyEntries(datas ...[]byte) *consensus.AppendEntries {
+	m := &consensus.AppendEntries{
+		Header:       consensus.Header{Term: 9},
+		PrevLogIndex: 1000, PrevLogTerm: 8, LeaderCommit: 999, Round: 12345,
+	}
+	for i, data := range datas {
+		m.Entries = append(m.Entries, consensus.Entry{
+			Index: 1001 + consensus.Index(i), Term: 9, Kind: consensus.EntryCommand, Data: data,
+		})
+	}
+	return m
+}
+
+// Entries that were delivered are appended to logs and kept: to append to one's data must
+// not write into the next one's.
+func TestDecodedEntriesDoNotShareCapacity(t *testing.T) {
+	forEachCodec(t, func(t *testing.T, c Codec) {
+		got := roundTrip(t, c, manyEntries([]byte("aa"), []byte("bb"))).(*consensus.AppendEntries)
+		_ = append(got.Entries[0].Data, 'X')
+		if string(got.Entries[1].Data) != "bb" {
+			t.Errorf("the second entry became %q", got.Entries[1].Data)
+		}
+	})
+}
+
+func TestDecodeRefusesWhatAppendNeverWrites(t *testing.T) {
+	cases := []struct {
+		codec, name string
+		kind        Kind
+		payload     string
+	}{
+		{"msgpack", "nothing", KindRequestVote, ""},
+		{"msgpack", "nil for a message", KindRequestVote, "\xc0"},
+		{"msgpack", "short array", KindRequestVote, "\x92\x01\x02"},
+		{"msgpack", "empty array", KindRequestVote, "\x90"},
+		{"msgpack", "long array", KindRequestVote, "\x94\x01\x02\x01\x00"},
+		{"msgpack", "array cut short", KindRequestVote, "\x93\x01\x02"},
+		{"msgpack", "nil for a number", KindRequestVote, "\x93\x01\xc0\x01"},
+		{"msgpack", "negative number", KindRequestVote, "\x93\x01\xff\x01"},
+		{"msgpack", "longer spelling of a number", KindRequestVote, "\x93\x01\xcc\x02\x01"},
+		{"msgpack", "a map for an array", KindRequestVote, "\x81\xa4Term\x01"},
+		{"msgpack", "trailing byte", KindRequestVote, "\x93\x01\x02\x01\x00"},
+		{"msgpack", "a number for a boolean", KindRequestVoteReply, "\x92\x01\x01"},
+		{"msgpack", "nil for entries", KindAppendEntries, "\x96\x01\x00\x00\x00\x00\xc0"},
+		{"msgpack", "a string for bytes", KindAppendEntries, "\x96\x01\x00\x00\x00\x00\x91\x93\x01\x01\xa1x"},
+		{"msgpack", "numbers for bytes", KindAppendEntries, "\x96\x01\x00\x00\x00\x00\x91\x93\x01\x01\x91\x07"},
+		{"msgpack", "kind over a byte", KindAppendEntries, "\x96\x01\x00\x00\x00\x00\x91\x93\x01\xcd\x01\x01\xc0"},
+		{"msgpack", "no such kind", 9, "\x93\x01\x02\x01"},
+		{"json", "nothing", KindRequestVote, ""},
+		{"json", "null for a message", KindRequestVote, "null"},
+		{"json", "field missing", KindRequestVote, `{"Term":1,"LastLogIndex":2}`},
+		{"json", "field unknown", KindRequestVote, `{"Term":1,"LastLogIndex":2,"LastLogTerm":1,"X":1}`},
+		{"json", "field twice", KindRequestVote, `{"Term":1,"Term":1,"LastLogIndex":2,"LastLogTerm":1}`},
+		{"json", "field in lower case", KindRequestVote, `{"term":1,"LastLogIndex":2,"LastLogTerm":1}`},
+		{"json", "null for a number", KindRequestVote, `{"Term":1,"LastLogIndex":null,"LastLogTerm":1}`},
+		{"json", "trailing space", KindRequestVote, `{"Term":1,"LastLogIndex":2,"LastLogTerm":1} `},
+		{"json", "trailing value", KindRequestVote, `{"Term":1,"LastLogIndex":2,"LastLogTerm":1}1`},
+		{"json", "no such kind", KindKeepalive, "{}"},
+	}
+	for _, c := range cases {
+		if m, err := lookup(c.codec).Decode(c.kind, []byte(c.payload)); err == nil {
+			t.Errorf("%s: %s: %q was taken for %+v", c.codec, c.name, c.payload, m)
+		}
+	}
+}
+
+// The right spelling of what the cases above spell wrong, so that they fail for their reason.
+func TestDecodeTakesTheRightSpelling(t *testing.T) {
+	for codec, payload := range map[string]string{
+		"msgpack": "\x93\x01\x02\x01",
+		"json":    `{"Term":1,"LastLogIndex":2,"LastLogTerm":1}`,
+	} {
+		m, err := lookup(codec).Decode(KindRequestVote, []byte(payload))
+		want := &consensus.RequestVote{Header: consensus.Header{Term: 1}, LastLogIndex: 2, LastLogTerm: 1}
+		if err != nil || !reflect.DeepEqual(m, want) {
+			t.Errorf("%s: %+v, %v", codec, m, err)
+		}
+	}
+}
+
+// allocated gives the bytes that f allocates.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// A few bytes that claim gigabytes must not cost gigabytes.
+func TestHostilePayloadsAllocateLittle(t *testing.T) {
+	nested := strings.Repeat("\x91", 1<<16)
+	bombs := map[string]string{
+		"4 Gi entries":             "\x96\x01\x00\x00\x00\x00\xdd\xff\xff\xff\xff",
+		"4 GiB of data":            "\x96\x01\x00\x00\x00\x00\x91\x93\x01\x01\xc6\xff\xff\xff\xff",
+		"4 Gi numbers as data":     "\x96\x01\x00\x00\x00\x00\x91\x93\x01\x01\xdd\xff\xff\xff\xff",
+		"4 Gi fields":              "\xdd\xff\xff\xff\xff",
+		"4 Gi pairs":               "\xdf\xff\xff\xff\xff",
+		"4 GiB extension, surplus": "\x97\x01\x00\x00\x00\x00\x90\xc9\xff\xff\xff\xff\xff",
+		"4 GiB extension as data":  "\x96\x01\x00\x00\x00\x00\x91\x93\x01\x01\xc9\xff\xff\xff\xff\xff",
+		"64 Ki nested arrays":      nested,
+		"nested entries":           "\x96\x01\x00\x00\x00\x00" + nested,
+		"nested JSON":              `{"Entries":` + strings.Repeat("[", 1<<16),
+	}
+	forEachCodec(t, func(t *testing.T, c Codec) {
+		for name, payload := range bombs {
+			var err error
+			got := allocated(func() { _, err = c.Decode(KindAppendEntries, []byte(payload)) })
+			if limit := uint64(1<<20 + 64*len(payload)); got > limit {
+				t.Errorf("%s: %d bytes allocated for %d, limit %d", name, got, len(payload), limit)
+			}
+			if err == nil {
+				t.Errorf("%s: no error", name)
+			}
+		}
+	})
+}
+
+// An honest big entry must not cost its square.
+func TestBigEntriesAllocateInProportion(t *testing.T) {
+	payload, err := msgpackCodec{}.Append(nil, manyEntries(make([]byte, 4<<20)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := allocated(func() { _, err = msgpackCodec{}.Decode(KindAppendEntries, payload) })
+	if limit := uint64(6 * len(payload)); got > limit || err != nil {
+		t.Errorf("%d bytes allocated for %d, limit %d; error %v", got, len(payload), limit, err)
+	}
+}
+
+type namedCodec struct {
+	Codec
+	name string
+}
+
+func (c namedCodec) Name() string { return c.name }
+
+func TestRegisterCodecRefusesBadNames(t *testing.T) {
+	for _, name := range []string{"", strings.Repeat("x", maxCodecName+1), "msgpack"} {
+		if err := RegisterCodec(namedCodec{jsonCodec{}, name}); err == nil {
+			t.Errorf("a codec named %q was registered", name)
+		}
+	}
+	if lookup("msgpack") != (msgpackCodec{}) {
+		t.Error("msgpack was replaced")
+	}
+}
+
+// confused decodes everything as one kind, and cannot encode.
+type confused struct{ jsonCodec }
+
+func (confused) Append([]byte, consensus.Message) ([]byte, error) {
+	return nil, errors.New("no ink")
+}
+
+func (confused) Decode(Kind, []byte) (consensus.Message, error) {
+	return &consensus.RequestVote{Header: consensus.Header{Term: 1}}, nil
+}
+
+func TestDecodeDistrustsTheCodec(t *testing.T) {
+	if _, err := decode(confused{}, KindRequestVote, nil); err != nil {
+		t.Error(err)
+	}
+	if m, err := decode(confused{}, KindAppendEntries, nil); err == nil {
+		t.Errorf("an AppendEntries was decoded as %T", m)
+	}
+}
+
+func TestKindsHaveTheirNames(t *testing.T) {
+	for kind, want := range map[Kind]string{
+		KindRequestVote: "RequestVote", KindRequestVoteReply: "RequestVoteReply", KindAppendEntries: "AppendEntries",
+		KindAppendEntriesReply: "AppendEntriesReply", KindKeepalive: "Keepalive", 77: "unknown kind 77",
+	} {
+		if got := kind.String(); got != want {
+			t.Errorf("%d is %q, want %q", kind, got, want)
+		}
+	}
+}

@@ -1,0 +1,270 @@
+package integration
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/raftnode/raft/kv/api"
+)
+
+// Config says what cluster to run.
+type Config struct {
+	Binary string   // the raftnode to run
+	Nodes  int      // how many; 0 means 3
+	Dir    string   // an existing directory: data directories and logs are put below it
+	Args   []string // more arguments for each raftnode
+}
+
+// Cluster is N nodes on loopback and a Link for each direction between each two of them.
+type Cluster struct {
+	cfg   Config
+	nodes []*Node
+	links [][]*Link // links[i][j] carries what node i says to node j; nil where i == j
+	http  *http.Client
+}
+
+// statusLimit bounds one request for a status: the answer needs no peer, so it is quick or it is none.
+const statusLimit = 2 * time.Second
+
+// NewCluster makes the nodes and the links; nothing runs yet. Close it in the end.
+func NewCluster(cfg Config) (*Cluster, error) {
+	if cfg.Nodes == 0 {
+		cfg.Nodes = 3
+	}
+	if cfg.Nodes < 1 || cfg.Nodes > 9 {
+		return nil, fmt.Errorf("integration: a cluster of %d nodes: choose 1 to 9", cfg.Nodes)
+	}
+	c := &Cluster{cfg: cfg, http: &http.Client{Timeout: statusLimit, Transport: &http.Transport{}}}
+	for i := range cfg.Nodes {
+		id := fmt.Sprintf("n%d", i+1)
+		c.nodes = append(c.nodes, &Node{
+			ID: id, DataDir: filepath.Join(cfg.Dir, id), LogPath: filepath.Join(cfg.Dir, id+".log"), cluster: c, index: i,
+		})
+	}
+	for i := range c.nodes {
+		row := make([]*Link, len(c.nodes))
+		c.links = append(c.links, row)
+		for j, to := range c.nodes {
+			if i == j {
+				continue
+			}
+			link, err := NewLink(to.PeerAddr)
+			if err != nil {
+				return nil, errors.Join(err, c.Close())
+			}
+			row[j] = link
+		}
+	}
+	return c, nil
+}
+
+// Close kills what runs and ends all links. The files stay.
+func (c *Cluster) Close() error {
+	var errs []error
+	for _, n := range c.nodes {
+		errs = append(errs, n.Kill())
+	}
+	for _, row := range c.links {
+		for _, link := range row {
+			if link != nil {
+				link.Close()
+			}
+		}
+	}
+	c.http.CloseIdleConnections()
+	return errors.Join(errs...)
+}
+
+// Nodes are the members, n1 first.
+func (c *Cluster) Nodes() []*Node { return c.nodes }
+
+// Link carries what from says to to.
+func (c *Cluster) Link(from, to *Node) *Link { return c.links[from.index][to.index] }
+
+// Isolate cuts all links between the given nodes and the others, in both directions.
+func (c *Cluster) Isolate(nodes ...*Node) {
+	inside := map[*Node]bool{}
+	for _, n := range nodes {
+		inside[n] = true
+	}
+	c.eachLink(func(from, to *Node, link *Link) {
+		if inside[from] != inside[to] {
+			link.Cut()
+		}
+	})
+}
+
+// Heal mends all links.
+func (c *Cluster) Heal() {
+	c.eachLink(func(_, _ *Node, link *Link) {
+		link.Heal()
+		link.Delay(0)
+	})
+}
+
+func (c *Cluster) eachLink(do func(from, to *Node, link *Link)) {
+	for i, from := range c.nodes {
+		for j, to := range c.nodes {
+			if i != j {
+				do(from, to, c.links[i][j])
+			}
+		}
+	}
+}
+
+// Start starts the given nodes, or all if none is given, at the same time, and waits until each listens.
+func (c *Cluster) Start(ctx context.Context, nodes ...*Node) error {
+	return c.each(nodes, func(n *Node) error { return n.Start(ctx) })
+}
+
+// Kill kills the given nodes, or all if none is given, at the same time.
+func (c *Cluster) Kill(nodes ...*Node) error {
+	return c.each(nodes, (*Node).Kill)
+}
+
+func (c *Cluster) each(nodes []*Node, do func(*Node) error) error {
+	if len(nodes) == 0 {
+		nodes = c.nodes
+	}
+	errs := make([]error, len(nodes))
+	var wg sync.WaitGroup
+	for i, n := range nodes {
+		wg.Go(func() { errs[i] = do(n) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// Crashed tells of a node that ended without being asked to, nil if there is none.
+func (c *Cluster) Crashed() error {
+	for _, n := range c.nodes {
+		if err := n.crashed(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Status asks one node what it knows.
+func (c *Cluster) Status(ctx context.Context, n *Node) (api.Status, error) {
+	var status api.Status
+	resp, err := c.get(ctx, n, api.PathStatus)
+	if err != nil {
+		return status, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return status, fmt.Errorf("integration: status of %s: %s", n.ID, resp.Status)
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&status); err != nil {
+		return status, fmt.Errorf("integration: status of %s: %w", n.ID, err)
+	}
+	return status, nil
+}
+
+func (c *Cluster) get(ctx context.Context, n *Node, path string) (*http.Response, error) {
+	addr, ok := n.ClientAddr()
+	if !ok {
+		return nil, fmt.Errorf("integration: %s does not run", n.ID)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+path, nil)
+	if err != nil {
+		return nil, fmt.Errorf("integration: ask %s: %w", n.ID, err)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("integration: ask %s: %w", n.ID, err)
+	}
+	return resp, nil
+}
+
+// WaitLeader waits until a node says that it leads, in a term above the given one.
+func (c *Cluster) WaitLeader(ctx context.Context, above uint64) (*Node, api.Status, error) {
+	var leader *Node
+	var its api.Status
+	err := poll(ctx, fmt.Sprintf("a leader in a term above %d", above), func() (bool, error) {
+		for _, n := range c.nodes {
+			if !n.Answers() {
+				continue
+			}
+			status, err := c.Status(ctx, n)
+			if err == nil && status.Role == "leader" && status.Term > above && status.Term > its.Term {
+				leader, its = n, status
+			}
+		}
+		return leader != nil, c.Crashed()
+	})
+	return leader, its, err
+}
+
+// WaitReady waits until the node serves linearizable reads.
+func (c *Cluster) WaitReady(ctx context.Context, n *Node) error {
+	return poll(ctx, n.ID+" to be ready", func() (bool, error) {
+		if err := c.Crashed(); err != nil {
+			return false, err
+		}
+		resp, err := c.get(ctx, n, api.PathReady)
+		if err != nil {
+			return false, nil //nolint:nilerr // it may just be starting: what counts is whether it exited
+		}
+		defer resp.Body.Close()
+		return resp.StatusCode == http.StatusOK, nil
+	})
+}
+
+// WaitApplied waits until the node has applied the log up to index.
+func (c *Cluster) WaitApplied(ctx context.Context, n *Node, index uint64) (api.Status, error) {
+	var status api.Status
+	err := poll(ctx, fmt.Sprintf("%s to apply entry %d", n.ID, index), func() (bool, error) {
+		var err error
+		if status, err = c.Status(ctx, n); err != nil {
+			return false, c.Crashed()
+		}
+		return status.Applied >= index, nil
+	})
+	return status, err
+}
+
+// WaitConverged waits until all nodes have applied all of one log, whose last index it returns. It can end only
+// while nobody writes.
+func (c *Cluster) WaitConverged(ctx context.Context) (uint64, error) {
+	var last uint64
+	err := poll(ctx, "all nodes to apply the same log", func() (bool, error) {
+		if err := c.Crashed(); err != nil {
+			return false, err
+		}
+		var leader string
+		for i, n := range c.nodes {
+			status, err := c.Status(ctx, n)
+			if err != nil {
+				return false, nil //nolint:nilerr // asked again
+			}
+			if i == 0 {
+				last, leader = status.LastIndex, status.Leader
+			}
+			if status.Applied != last || status.LastIndex != last || status.Leader != leader || leader == "" {
+				return false, nil
+			}
+		}
+		return true, nil
+	})
+	return last, err
+}
+
+// logs are the files that hold what the nodes printed.
+func (c *Cluster) logs() []string {
+	var paths []string
+	for _, n := range c.nodes {
+		if _, err := os.Stat(n.LogPath); err == nil {
+			paths = append(paths, n.LogPath)
+		}
+	}
+	return paths
+}

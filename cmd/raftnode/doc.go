@@ -1,0 +1,23 @@
+// Raftnode is one server of a replicated key/value store: a Raft server, its log on disk, its links to the others,
+// and the API for clients.
+//
+//	raftnode serve --id n1 --data-dir data/n1 --listen-client 127.0.0.1:8001 \
+//	    --cluster n1=127.0.0.1:7001,n2=127.0.0.1:7002,n3=127.0.0.1:7003
+//	raftnode version
+//
+// # What it promises
+//
+//   - kill -9 is safe at any moment: what was acknowledged to a client is on the disks of a majority, and the node comes
+//     back with all that it had promised.
+//   - Every setting comes from a flag, else from the environment (RAFTNODE_DATA_DIR), else from the file given
+//     by --config, else from its default. All mistakes in them are reported at once, and nothing is started.
+//   - A data directory belongs to one node of one cluster, and to one process at a time.
+//   - Exit code 0: it was asked to stop, by SIGTERM or SIGINT. 1: it cannot start or must stop; the last line on stderr
+//     says why and what to do. 64: the command or the configuration is wrong.
+//   - While it runs, DIR/addresses.json says where it listens and which process it is.
+//
+// # What it does not promise
+//
+// There is no TLS and no authentication: it listens where it is told to, and warns if others can reach that.
+// There are no snapshots, so the log grows and is held in memory; the members are those of --cluster for good.
+package main

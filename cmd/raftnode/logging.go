@@ -1,0 +1,76 @@
+package main
+
+import (
+	"io"
+	"net"
+	"os"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/raftnode/raft/rpc"
+	"github.com/raftnode/raft/wal"
+)
+
+func newLogger(c *config, w io.Writer, noColor bool) hclog.Logger {
+	opts := &hclog.LoggerOptions{
+		Name:       string(c.id),
+		Level:      hclog.LevelFromString(c.logLevel), // resolve has refused names that hclog would take for info
+		Output:     w,
+		JSONFormat: c.logFormat == "json",
+	}
+	if c.logFormat == "auto" && !noColor && isTerminal(w) {
+		opts.Color = hclog.ForceColor
+	}
+	return hclog.New(opts)
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// logRecovery says what the node had promised before, which is what it begins with.
+func logRecovery(log hclog.Logger, r wal.Recovery) {
+	if r.NewDirectory {
+		log.Info("created a new log", "store", r.Store)
+		return
+	}
+	args := []any{
+		"entries", r.Entries, "bytes", r.Bytes, "segments", r.Segments, "term", r.Term,
+		"commit", r.Commit, "took", r.Duration,
+	}
+	if r.Repaired != nil {
+		log.Warn("cut off a write that was interrupted and never acknowledged", "repair", *r.Repaired)
+	}
+	log.Info("recovered the log", args...)
+}
+
+// logEvent puts the transport's events where people look: what an operator should do something
+// about is a warning.
+func logEvent(log hclog.Logger) func(rpc.Event) {
+	return func(e rpc.Event) {
+		switch e.Kind {
+		case rpc.LinkUp, rpc.LinkDown:
+			log.Info(e.String())
+		case rpc.IncomingUp, rpc.IncomingDown, rpc.DialFailed:
+			log.Debug(e.String())
+		default:
+			log.Warn(e.String())
+		}
+	}
+}
+
+// warnIfOpen warns of an address that other machines can reach.
+func warnIfOpen(log hclog.Logger, flag string, address net.Addr) {
+	tcp, ok := address.(*net.TCPAddr)
+	if !ok || tcp.IP.IsLoopback() {
+		return
+	}
+	log.Warn("NOT PROTECTED: "+flag+" can be reached from other machines, and there is no TLS and no authentication: "+
+		"whoever reaches it can read and change everything. Listen on 127.0.0.1, or let a firewall or VPN admit members and clients only",
+		"address", address)
+}

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/raftnode/raft/kv"
+	"github.com/raftnode/raft/kv/server"
+	"github.com/raftnode/raft/raft"
+	"github.com/raftnode/raft/rpc"
+	"github.com/raftnode/raft/wal"
+)
+
+const (
+	// drainTime is how long requests that are being served may go on after the node was asked to stop.
+	drainTime = 3 * time.Second
+	// stopTime is how long everything else may take to end then.
+	stopTime = 5 * time.Second
+)
+
+// node is everything that one process runs.
+type node struct {
+	config    *config
+	log       hclog.Logger
+	disk      *wal.Log
+	peers     net.Listener
+	clients   net.Listener
+	transport *rpc.Transport
+	raft      *raft.Raft
+	service   *server.Server
+	http      *http.Server
+}
+
+// serve runs a node until ctx ends, and then gives nil; or until it must stop, and then says why.
+func serve(ctx context.Context, c *config, log hclog.Logger) error {
+	n := &node{config: c, log: log}
+	if err := n.assemble(ctx); err != nil {
+		n.release()
+		return fmt.Errorf("cannot start: %w", err)
+	}
+	err := n.run(ctx)
+	if errors.Is(err, errHangs) {
+		return err // the parts still use what release would close
+	}
+	// Whoever finds the file may count on a process behind it. If it cannot be removed, that is not
+	// what the node stopped for, and nobody can act on it.
+	_ = withdraw(c.dataDir)
+	if closed := n.release(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		log.Info("stopped")
+	}
+	return err
+}
+
+// assemble opens and connects all parts, and starts nothing. The disk comes first: its lock shows that
+// no other process is this node.
+func (n *node) assemble(ctx context.Context) (err error) {
+	c := n.config
+	n.disk, err = wal.Open(c.dataDir, wal.Options{Cluster: c.clusterID(), Node: c.id})
+	if err != nil {
+		return err
+	}
+	logRecovery(n.log.Named("wal"), n.disk.Recovery())
+	if err := withdraw(c.dataDir); err != nil {
+		return err
+	}
+	if n.peers, err = listen(ctx, "--listen-peer", c.listenPeer); err != nil {
+		return err
+	}
+	if n.clients, err = listen(ctx, "--listen-client", c.listenClient); err != nil {
+		return err
+	}
+	return n.connect()
+}
+
+// connect makes the transport, the Raft server and the service for clients out of the open disk and listeners.
+func (n *node) connect() (err error) {
+	c := n.config
+	dial := map[raft.ServerID]string{}
+	for id, address := range c.cluster {
+		dial[id] = address
+	}
+	for id, address := range c.dial {
+		dial[id] = address
+	}
+	n.transport, err = rpc.New(rpc.Config{
+		Cluster: c.clusterID(), ID: c.id, Peers: dial, Codec: c.codec,
+		Advertise: reachable(n.clients.Addr(), c.cluster[c.id]),
+		OnEvent:   logEvent(n.log.Named("rpc")),
+	})
+	if err != nil {
+		return err
+	}
+	var peers []raft.Peer
+	for _, link := range n.transport.Peers() {
+		peers = append(peers, link)
+	}
+	store := kv.NewStore()
+	n.raft, err = raft.New(raft.Config{
+		ID: c.id, Peers: peers, Persister: n.disk, StateMachine: store,
+		HeartbeatInterval: c.heartbeat, ElectionTimeout: c.electionTimeout,
+		Noop: true, Logger: n.log.Named("raft"),
+	})
+	if err != nil {
+		return err
+	}
+	n.service, err = server.New(server.Config{
+		Raft: n.raft, Store: store, ClientAddress: n.transport.Advertised, Cluster: c.clusterID(), Version: version(),
+	})
+	if err != nil {
+		return err
+	}
+	n.http = server.NewHTTPServer(n.service)
+	n.http.ErrorLog = n.log.Named("http").StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug})
+	return nil
+}
+
+// run runs all parts until ctx ends or one of them fails.
+func (n *node) run(ctx context.Context) error {
+	work, stop := context.WithCancelCause(context.Background())
+	defer stop(nil)
+	var running sync.WaitGroup
+	part := func(run func() error) {
+		running.Go(func() {
+			if err := run(); err != nil {
+				stop(err)
+			}
+		})
+	}
+	part(func() error { return n.raft.Run(work) })
+	part(func() error { return n.transport.Run(work, n.peers, n.raft.Deliver) })
+	part(n.serveClients)
+	if err := n.announce(); err != nil {
+		stop(err)
+	}
+
+	select {
+	case <-work.Done(): // a part failed
+	case <-ctx.Done():
+		n.log.Info("asked to stop: finishing the requests that are being served")
+		n.drain()
+		stop(errAsked)
+	}
+	// What still waits gets an answer from the Raft server as it ends, or sees its connection close.
+	_ = n.http.Close() // its errors are those of connections that end here anyway
+	if !waitFor(&running, stopTime) {
+		return fmt.Errorf("%w within %v: a write to it may never return. Nothing is lost by ending now; look at the disk before the next start",
+			errHangs, stopTime)
+	}
+	n.service.Close()
+	if cause := context.Cause(work); !errors.Is(cause, errAsked) {
+		return fmt.Errorf("must stop: %w", cause)
+	}
+	return nil
+}
+
+var (
+	errAsked = errors.New("asked to stop")
+	errHangs = errors.New("the disk did not let the node stop")
+)
+
+// announce tells people and programs where this node can be found.
+func (n *node) announce() error {
+	warnIfOpen(n.log, "--listen-peer", n.peers.Addr())
+	warnIfOpen(n.log, "--listen-client", n.clients.Addr())
+	n.log.Info("serving", "clients", n.clients.Addr(), "peers", n.peers.Addr(), "pid", os.Getpid(),
+		"cluster", n.config.clusterID(), "members", len(n.config.cluster), "version", version())
+	return addresses{PID: os.Getpid(), Peer: n.peers.Addr().String(), Client: n.clients.Addr().String()}.publish(n.config.dataDir)
+}
+
+func (n *node) serveClients() error {
+	if err := n.http.Serve(n.clients); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve clients: %w", err)
+	}
+	return nil
+}
+
+// drain lets the requests that are being served end, within drainTime, and takes no new ones.
+func (n *node) drain() {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	if err := n.http.Shutdown(ctx); err != nil {
+		n.log.Warn("some requests did not end in time and get no answer", "waited", drainTime)
+	}
+}
+
+// waitFor waits for all parts, but not for ever: a disk that hangs must not keep the process.
+func waitFor(running *sync.WaitGroup, limit time.Duration) bool {
+	done := make(chan struct{})
+	go func() { // ends with the parts, or with the process
+		running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return true
+	case <-time.After(limit):
+		return false
+	}
+}
+
+// release closes what assemble opened, and gives the disk's error, which is the only one that matters.
+func (n *node) release() error {
+	for _, ln := range []net.Listener{n.peers, n.clients} {
+		if ln != nil {
+			_ = ln.Close() // mostly closed already, by what served it
+		}
+	}
+	if n.disk == nil {
+		return nil
+	}
+	return n.disk.Close()
+}

@@ -29,37 +29,3 @@ func Budgets(tree *Tree, exceptions map[string]string) []Problem {
 	}
 	return problems
 }
-
-// Sleeps finds tests that wait by the clock. Under testing/synctest the clock is part of the
-// test, so files that use it are free to.
-func Sleeps(tree *Tree) []Problem {
-	var problems []Problem
-	for _, f := range tree.goFiles((*File).Test) {
-		if imports(f.AST, "testing/synctest") {
-			continue
-		}
-		ast.Inspect(f.AST, func(n ast.Node) bool {
-			if sel, ok := n.(*ast.SelectorExpr); ok && sel.Sel.Name == "Sleep" && isIdent(sel.X, "time") {
-				problems = append(problems, tree.problem(sel,
-					"time.Sleep in a test: it is too short on a busy machine and too long on all others. "+
-						"Wait for a channel, ask until it is so, or use testing/synctest"))
-			}
-			return true
-		})
-	}
-	return problems
-}
-
-func imports(f *ast.File, name string) bool {
-	for _, spec := range f.Imports {
-		if spec.Path.Value == `"`+name+`"` {
-			return true
-		}
-	}
-	return false
-}
-
-func isIdent(e ast.Expr, name string) bool {
-	id, ok := e.(*ast.Ident)
-	return ok && id.Name == name
-}

@@ -72,8 +72,10 @@ func TestSleepsSeesTheClock(t *testing.T) {
 		"a/a.go", "package a\nimport \"time\"\n"+body,
 		"a/a_test.go", "package a\nimport \"time\"\n"+body,
 		"a/b_test.go", "package a\nimport \"time\"\nimport \"testing/synctest\"\n"+body,
+		"b/b_test.go", "package b\nimport \"testing/synctest\"\nfunc bubble(f func()) { synctest.Test(nil, f) }\n",
+		"b/c_test.go", "package b\nimport \"time\"\nfunc g() { bubble(func() { time.Sleep(1) }) }\nfunc h() { other(func() { time.Sleep(1) }) }\n",
 	)
-	want(t, Sleeps(tree), "a/a_test.go:3: time.Sleep in a test")
+	want(t, Sleeps(tree), "a/a_test.go:3: time.Sleep in a test", "b/c_test.go:4: time.Sleep in a test")
 }
 
 func TestDocsSeesWhatIsNotSaid(t *testing.T) {

@@ -1,0 +1,201 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/raftnode/raft/kv/api"
+)
+
+// Between rounds over the endpoints.
+const (
+	firstPause = 10 * time.Millisecond
+	lastPause  = 500 * time.Millisecond
+)
+
+// minAttempt is what an attempt gets at least, if the call has as much left: long enough for an election.
+const minAttempt = time.Second
+
+// maxAnswer bounds what is read of an answer: a list of the longest keys stays below it.
+const maxAnswer = 16 << 20
+
+// call is one request, however often it is sent.
+type call struct {
+	op         string
+	method     string
+	path       string // percent-encoded
+	query      string
+	header     http.Header
+	body       []byte
+	isWrite    bool
+	hasSession bool // to send it twice does it once
+}
+
+func (c *call) setSession(s session) {
+	c.hasSession = true
+	c.header.Set(api.HeaderClient, s.id)
+	c.header.Set(api.HeaderSeq, strconv.FormatUint(s.next, 10))
+}
+
+// reply is an answer that is no error, read to its end.
+type reply struct {
+	endpoint string
+	header   http.Header
+	body     []byte
+}
+
+func (r *reply) index() uint64 {
+	index, _ := strconv.ParseUint(r.header.Get(api.HeaderIndex), 10, 64)
+	return index
+}
+
+// garbled: the server says that it did the call, but the rest cannot be understood.
+func (r *reply) garbled(call *call, err error) *Error {
+	return call.unanswered(r.endpoint, fmt.Errorf("the answer cannot be understood: %w", err))
+}
+
+// do sends the call until there is an answer that settles it, or the time is up.
+func (c *Client) do(ctx context.Context, call *call) (*reply, *Error) {
+	var doubt *Error // of an earlier attempt, which may have been done
+	pause := firstPause
+	for attempt := 1; ; attempt++ {
+		which, endpoint := c.endpoint()
+		if c.cfg.NoRetry {
+			return c.once(ctx, c.endpoints[0], call)
+		}
+		reply, err := c.attempt(ctx, endpoint, call)
+		switch {
+		case err == nil:
+			return reply, nil
+		case doubt != nil && err.Code == api.CodePrecondition:
+			// The pair of id and number has this answer for good, whichever attempt was first.
+			return nil, err
+		case err.Outcome == api.Unknown && err.Code != api.CodeSessionUnknown && err.Code != api.CodeSessionStale:
+			doubt = err
+		}
+		if !again(call, err) {
+			return nil, withDoubt(doubt, err)
+		}
+		c.passOver(which)
+		if err.Code == api.CodeUnreachable && attempt%len(c.endpoints) != 0 {
+			pause = firstPause // another endpoint may do
+			if ctx.Err() == nil {
+				continue
+			}
+		}
+		select {
+		case <-time.After(pause/2 + rand.N(pause/2)):
+			pause = min(2*pause, lastPause)
+		case <-ctx.Done():
+			return nil, withDoubt(doubt, err)
+		}
+	}
+}
+
+// again tells whether to send the call again after that error can help, and cannot do it twice.
+func again(call *call, err *Error) bool {
+	if err.Outcome == api.Unknown && !call.hasSession {
+		return false
+	}
+	switch err.Code {
+	case api.CodeUnreachable, api.CodeNoAnswer, api.CodeUnknown, api.CodeInternal,
+		api.CodeNotLeader, api.CodeNoLeader, api.CodeNoQuorum, api.CodeBusy, api.CodeClosing:
+		return true
+	}
+	return false
+}
+
+// withDoubt: what one attempt leaves open, a refusal of a later one does not close.
+func withDoubt(doubt, last *Error) *Error {
+	if doubt == nil || doubt == last {
+		return last
+	}
+	combined := *doubt
+	combined.Detail += "; and then: " + last.Detail
+	combined.Err = errors.Join(doubt.Err, last.Err)
+	return &combined
+}
+
+// attempt gives one endpoint its share of the time that is left.
+func (c *Client) attempt(ctx context.Context, endpoint string, call *call) (*reply, *Error) {
+	deadline, _ := ctx.Deadline()
+	share := max(time.Until(deadline)/time.Duration(len(c.endpoints)), minAttempt)
+	ctx, cancel := context.WithTimeout(ctx, share)
+	defer cancel()
+	return c.once(ctx, endpoint, call)
+}
+
+// once sends the call to one endpoint and reads the answer.
+func (c *Client) once(ctx context.Context, endpoint string, call *call) (*reply, *Error) {
+	target := endpoint + call.path
+	if call.query != "" {
+		target += "?" + call.query
+	}
+	req, err := http.NewRequestWithContext(ctx, call.method, target, bytes.NewReader(call.body))
+	if err != nil {
+		return nil, &Error{Op: call.op, Code: api.CodeBadRequest, Outcome: api.Rejected, Detail: err.Error(), Endpoint: endpoint, Err: err}
+	}
+	req.Header = call.header.Clone()
+	if deadline, ok := ctx.Deadline(); ok && call.op != "status" {
+		// A little less than we wait, so that the server's own words reach us.
+		left := min(max(time.Until(deadline)*9/10, time.Millisecond), api.MaxTimeout)
+		req.Header.Set(api.HeaderTimeout, left.String())
+	}
+	resp, sent, err := c.sender.Do(req)
+	if err != nil {
+		if !sent {
+			return nil, &Error{Op: call.op, Code: api.CodeUnreachable, Outcome: api.Rejected, Detail: "cannot be reached: " + err.Error(), Endpoint: endpoint, Err: err}
+		}
+		return nil, call.unanswered(endpoint, err)
+	}
+	defer resp.Body.Close()
+	return call.understand(endpoint, resp)
+}
+
+// understand turns an answer into a reply or an Error.
+func (call *call) understand(endpoint string, resp *http.Response) (*reply, *Error) {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return nil, call.unanswered(endpoint, fmt.Errorf("the answer was cut short: %w", err))
+	case len(body) > maxAnswer:
+		return nil, call.unanswered(endpoint, fmt.Errorf("the answer is longer than %d bytes", maxAnswer))
+	case resp.Header.Get(api.HeaderTerm) == "":
+		return nil, call.unanswered(endpoint, fmt.Errorf("what answers there is no node of this service: %s", resp.Status))
+	case resp.StatusCode == http.StatusOK:
+		return &reply{endpoint: endpoint, header: resp.Header, body: body}, nil
+	}
+	var problem api.Problem
+	if err := json.Unmarshal(body, &problem); err != nil || problem.Code == "" {
+		return nil, call.unanswered(endpoint, fmt.Errorf("the answer is %s without a reason", resp.Status))
+	}
+	failed := &Error{Op: call.op, Code: problem.Code, Outcome: problem.Outcome, Detail: problem.Detail, Endpoint: endpoint}
+	if failed.Outcome != api.Rejected {
+		failed.Outcome = call.unsettled()
+	}
+	return nil, failed
+}
+
+// unanswered: the call was sent, and what became of it is not known.
+func (call *call) unanswered(endpoint string, err error) *Error {
+	return &Error{
+		Op: call.op, Code: api.CodeNoAnswer, Outcome: call.unsettled(), Endpoint: endpoint, Err: err,
+		Detail: "no answer: " + strings.TrimPrefix(err.Error(), "net/http: "),
+	}
+}
+
+func (call *call) unsettled() api.Outcome {
+	if call.isWrite {
+		return api.Unknown
+	}
+	return api.Rejected
+}

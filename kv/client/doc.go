@@ -1,0 +1,29 @@
+// Package client speaks to the key/value service from Go.
+//
+// # What it promises
+//
+//   - Every error is an [*Error] with a code and an outcome. [api.Rejected] is said only if the write was
+//     certainly not done and never will be: the server said so, or no byte of it left this process in any
+//     attempt. Everything else is [api.Unknown].
+//   - A write that is tried again is applied at most once: writes carry a client id and a sequence number, which all
+//     servers remember. Each id is used for one write at a time; concurrent writers use several.
+//   - Endpoints that do not answer, or know no leader, are passed over, until the call's time is up.
+//   - A Client may be used by many goroutines.
+//
+// # What it does not promise
+//
+// With [Config.NoRetry] a call is one request to the first endpoint, without an id: for those who want to see
+// what happened, not what could be made of it. A write whose outcome is unknown may still be done after
+// the call returned, and after later writes of the same Client.
+//
+// # Example
+//
+//	c, err := client.New(client.Config{Endpoints: []string{"127.0.0.1:8001", "127.0.0.1:8002"}})
+//	defer c.Close()
+//	put, err := c.Put(ctx, "motd", []byte("hello"))
+//	got, err := c.Get(ctx, "motd") // got.Data, got.Version == put.Index
+//	_, err = c.Put(ctx, "motd", []byte("hi"), client.IfVersion(got.Version))
+//	if client.CodeOf(err) == api.CodePrecondition {
+//		// somebody else was faster
+//	}
+package client

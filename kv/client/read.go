@@ -1,0 +1,120 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/raftnode/raft/kv/api"
+)
+
+// Value is what a key has.
+type Value struct {
+	Data    []byte
+	Version uint64 // the index that last changed the key
+	Index   uint64 // how far the server that answered had applied the log
+}
+
+// List is a page of keys.
+type List struct {
+	api.Listed
+	Index uint64 // how far the server that answered had applied the log
+}
+
+// ReadOption changes a read.
+type ReadOption func(url.Values)
+
+// Stale lets the asked server answer from what it has, which may be behind; Index says how far it is.
+func Stale() ReadOption { return func(query url.Values) { query.Set("consistency", api.Stale) } }
+
+// Get gives the value of the key; an error with api.CodeNotFound if it is not there.
+func (c *Client) Get(ctx context.Context, key string, options ...ReadOption) (Value, error) {
+	if err := checkSizes("get", key, nil); err != nil {
+		return Value{}, err
+	}
+	call := newRead("get", api.PathKey+url.PathEscape(key), url.Values{}, options)
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	reply, err := c.do(ctx, call)
+	if err != nil {
+		return Value{}, err
+	}
+	version, badTag := strconv.ParseUint(strings.Trim(reply.header.Get("ETag"), `"`), 10, 64)
+	if badTag != nil {
+		return Value{}, reply.garbled(call, badTag)
+	}
+	return Value{Data: reply.body, Version: version, Index: reply.index()}, nil
+}
+
+// List gives up to limit keys (0: api.DefaultListLimit; at most api.MaxListLimit) that begin with prefix and come
+// behind after ("": from the first).
+func (c *Client) List(ctx context.Context, prefix, after string, limit int, options ...ReadOption) (List, error) {
+	query := url.Values{}
+	if prefix != "" {
+		query.Set("prefix", prefix)
+	}
+	if after != "" {
+		query.Set("after", after)
+	}
+	if limit != 0 {
+		query.Set("limit", strconv.Itoa(limit))
+	}
+	call := newRead("list", api.PathList, query, options)
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	reply, err := c.do(ctx, call)
+	if err != nil {
+		return List{}, err
+	}
+	list := List{Index: reply.index()}
+	if err := json.Unmarshal(reply.body, &list.Listed); err != nil {
+		return List{}, reply.garbled(call, err)
+	}
+	return list, nil
+}
+
+func newRead(op, path string, query url.Values, options []ReadOption) *call {
+	for _, option := range options {
+		option(query)
+	}
+	return &call{op: op, method: http.MethodGet, path: path, query: query.Encode(), header: http.Header{}}
+}
+
+// Status asks one endpoint, once, what it knows of itself and the cluster.
+func (c *Client) Status(ctx context.Context, endpoint string) (api.Status, error) {
+	call := newRead("status", api.PathStatus, url.Values{}, nil)
+	reply, err := c.ask(ctx, endpoint, call)
+	if err != nil {
+		return api.Status{}, err
+	}
+	var status api.Status
+	if err := json.Unmarshal(reply.body, &status); err != nil {
+		return api.Status{}, reply.garbled(call, err)
+	}
+	return status, nil
+}
+
+// Ready asks one endpoint, once, whether linearizable reads can be done through it. The server looks
+// for a leader for up to a second.
+func (c *Client) Ready(ctx context.Context, endpoint string) error {
+	_, err := c.ask(ctx, endpoint, newRead("ready", api.PathReady, url.Values{}, nil))
+	return err
+}
+
+// ask sends the call to that endpoint only.
+func (c *Client) ask(ctx context.Context, endpoint string, call *call) (*reply, error) {
+	base, err := parseEndpoint(endpoint)
+	if err != nil {
+		return nil, &Error{Op: call.op, Code: api.CodeBadRequest, Outcome: api.Rejected, Detail: err.Error(), Err: err}
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	reply, failed := c.once(ctx, base, call)
+	if failed != nil {
+		return nil, failed
+	}
+	return reply, nil
+}

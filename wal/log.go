@@ -14,6 +14,7 @@ import (
 type Log struct {
 	dir          string
 	id           identity
+	salt         salt // of id
 	segmentBytes int64
 	disk         disk
 	lock         *os.File
@@ -121,7 +122,7 @@ func (l *Log) put(save *consensus.Save) error {
 func (l *Log) append(r record) error {
 	l.seq++
 	r.seq, r.back = l.seq, l.seq-l.synced
-	l.buf = l.id.salt().appendRecord(l.buf[:0], &r)
+	l.buf = l.salt.appendRecord(l.buf[:0], &r)
 	l.batch.Write(l.seq, l.buf)
 	l.batchBytes += frameBytes(len(l.buf))
 	if l.tail+l.batchBytes >= l.segmentBytes {

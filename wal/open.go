@@ -112,6 +112,7 @@ func (l *Log) recover(opts Options) error {
 			return err
 		}
 	}
+	l.salt = s.salt
 	l.saved = &consensus.Saved{HardState: s.state.hard, Entries: s.entries}
 	l.state, l.seq, l.synced, l.tail = s.state, s.seq, s.seq, s.tailSize
 	return l.start(&s, newest)

@@ -45,6 +45,7 @@ type Repair struct {
 // scanner reads a whole log, in order, and checks all of it.
 type scanner struct {
 	id      identity
+	salt    salt
 	state   state
 	entries []consensus.Entry // the log; only if keep
 	keep    bool
@@ -63,6 +64,7 @@ type scanner struct {
 
 // scan reads the segments in list. newest is the number of the newest one that must exist.
 func (s *scanner) scan(dir string, list []segment, newest uint64) error {
+	s.salt = s.id.salt()
 	var last uint64
 	if len(list) > 0 {
 		last = list[len(list)-1].first
@@ -115,13 +117,13 @@ func (s *scanner) damaged(f *segmentFile, bad *badFrame, last bool) error {
 	if !last {
 		return fmt.Errorf("%s; only the last file can end in an interrupted write, and this is not the last", bad.reason)
 	}
-	return judge(f, s.id.salt(), s.seq+1, bad)
+	return judge(f, s.salt, s.seq+1, bad)
 }
 
 // record reads, checks and replays one record.
 func (s *scanner) record(f *segmentFile) (*badFrame, error) {
 	start := f.offset
-	payload, bad, err := f.next(s.id.salt())
+	payload, bad, err := f.next(s.salt)
 	if bad != nil || err != nil {
 		return bad, err
 	}

@@ -1,0 +1,117 @@
+package wal
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+
+	"github.com/raftnode/raft/raft/consensus"
+)
+
+// FuzzDecodeRecord: any bytes decode to a record that encodes to the same bytes, or to an error.
+func FuzzDecodeRecord(f *testing.F) {
+	const salt = salt(0x1234)
+	for _, r := range []record{
+		{kind: recordHard, seq: 1, back: 1, hard: consensus.HardState{Term: 300, VotedFor: "n1"}},
+		{kind: recordEntry, seq: 1 << 40, back: 200, entry: consensus.Entry{Index: 9, Term: 8, Kind: 1, Data: []byte("data")}},
+		{kind: recordMark, seq: 3, back: 1, commit: 2},
+	} {
+		f.Add(salt.appendRecord(nil, &r)[checksumBytes:])
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r, err := decodeRecord(append(make([]byte, checksumBytes), body...))
+		if err != nil {
+			return
+		}
+		payload := salt.appendRecord(nil, &r)
+		if !bytes.Equal(payload[checksumBytes:], body) {
+			t.Fatalf("%x decodes to %+v, which encodes to %x", body, r, payload[checksumBytes:])
+		}
+		if !salt.verify(payload) || len(payload) > maxPayloadBytes && len(r.entry.Data) <= MaxEntryBytes {
+			t.Fatalf("%x does not verify, or is too long", payload)
+		}
+	})
+}
+
+// fuzzIdentity is of a store whose identifier never changes, so that a corpus can hold records of it.
+var fuzzIdentity = identity{cluster: "c1", node: "n1", store: "00112233445566778899aabbccddeeff"}
+
+// FuzzRecovery: a segment of any bytes is refused, or recovered to a log that a server could have had; and what
+// was recovered stays.
+func FuzzRecovery(f *testing.F) {
+	whole := fuzzLog()
+	f.Add(whole, 0, byte(0))
+	f.Add(whole[:len(whole)-3], 0, byte(0))
+	f.Add(append(slices.Clone(whole), make([]byte, 600)...), 0, byte(0))
+	f.Add([]byte{}, 0, byte(0))
+	f.Add([]byte("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), 0, byte(0))
+	f.Add(whole, 30, byte(1))
+	f.Fuzz(func(t *testing.T, segment []byte, at int, flip byte) {
+		if at >= 0 && at < len(segment) {
+			segment = slices.Clone(segment)
+			segment[at] ^= flip
+		}
+		dir := dirWith(t, map[string][]byte{
+			identityName:   sealed(fuzzIdentity.text()),
+			newestName:     sealed(newestText(fuzzIdentity, 1)),
+			segmentName(1): segment,
+		})
+		saved, _, err := scanned(dir)
+		l, openErr := Open(dir, testOptions)
+		if (err == nil) != (openErr == nil) {
+			t.Fatalf("scan says %v, open says %v", err, openErr)
+		}
+		if err != nil {
+			return
+		}
+		checkPossible(t, saved)
+		checkSaved(t, mustLoad(t, l), saved)
+		mustClose(t, l)
+		checkSaved(t, reopened(t, dir), saved)
+	})
+}
+
+// fuzzLog is a segment of the store fuzzIdentity that holds the story.
+func fuzzLog() []byte {
+	var data []byte
+	var seq, synced uint64
+	put := func(r record) {
+		seq++
+		r.seq, r.back = seq, seq-synced
+		payload := fuzzIdentity.salt().appendRecord(nil, &r)
+		data = append(append(data, byte(len(payload))), payload...)
+	}
+	for _, save := range story() {
+		if save.HardState != nil {
+			put(record{kind: recordHard, hard: *save.HardState})
+		}
+		for _, e := range save.Entries {
+			put(record{kind: recordEntry, entry: e})
+		}
+		synced = seq
+		put(record{kind: recordMark})
+	}
+	return data
+}
+
+// checkPossible checks what holds of every log (Figure 3, §5.3).
+func checkPossible(t *testing.T, s consensus.Saved) {
+	t.Helper()
+	term := consensus.Term(1)
+	for i, e := range s.Entries {
+		if e.Index != consensus.Index(i+1) || e.Term < term || e.Term > s.HardState.Term {
+			t.Fatalf("entry %d of term %d stands at %d, behind term %d, with currentTerm %d", e.Index, e.Term, i+1, term, s.HardState.Term)
+		}
+		term = e.Term
+	}
+}
+
+func FuzzIdentity(f *testing.F) {
+	f.Add(fuzzIdentity.text())
+	f.Add("raft log\nformat: 2\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		if id, err := parseIdentity(text); err == nil && id.text() != text {
+			t.Fatalf("%q parses to %+v", text, id)
+		}
+	})
+}

@@ -1,0 +1,200 @@
+package wal
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/raftnode/raft/raft/consensus"
+)
+
+const (
+	killDirVariable   = "WAL_TEST_CHILD_DIR"
+	killRoundVariable = "WAL_TEST_CHILD_ROUND"
+	savesPerLife      = 80
+)
+
+// TestMain lets the test binary be the process that is killed.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(killDirVariable); dir != "" {
+		if err := child(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+var killOptions = Options{Cluster: "c1", Node: "n1", SegmentBytes: 256 << 10}
+
+// child saves and says so, until it is killed.
+func child(dir string) error {
+	round, err := strconv.ParseUint(os.Getenv(killRoundVariable), 10, 64)
+	if err != nil {
+		return err
+	}
+	l, err := Open(dir, killOptions)
+	if err != nil {
+		return err
+	}
+	saved, err := l.Load()
+	if err != nil {
+		return err
+	}
+	for i, save := range lifeOf(round, saved) {
+		if err := l.Save([]consensus.Save{save}); err != nil {
+			return err
+		}
+		fmt.Println("acked", i)
+	}
+	_, err = io.Copy(io.Discard, os.Stdin) // the parent is slow: wait for the kill
+	return errors.Join(err, l.Close())
+}
+
+// lifeOf is what the child saves in one life: always the same for the same round and start.
+func lifeOf(round uint64, start consensus.Saved) []consensus.Save {
+	random := rand.New(rand.NewPCG(round, 1))
+	term := start.HardState.Term + 1
+	saves := []consensus.Save{{HardState: hard(term, "n1")}}
+	last := consensus.Index(len(start.Entries))
+	for len(saves) < savesPerLife {
+		first := last + 1
+		if random.IntN(4) == 0 && last > 0 {
+			first -= consensus.Index(random.IntN(int(min(last, 5)))) // a conflict: up to four are overwritten
+		}
+		save := consensus.Save{}
+		if random.IntN(5) == 0 {
+			term++
+			save.HardState = hard(term, "n2")
+		}
+		n := 1 + random.IntN(8)
+		if random.IntN(3) == 0 {
+			n = 1 + random.IntN(1000)
+		}
+		if first <= last {
+			term++
+			save.HardState = hard(term, "n3")
+		}
+		for i := range consensus.Index(n) {
+			data := bytes.Repeat(fmt.Appendf(nil, "%d/%d ", first+i, term), 8)
+			save.Entries = append(save.Entries, consensus.Entry{Index: first + i, Term: term, Kind: consensus.EntryCommand, Data: data})
+		}
+		last = first + consensus.Index(n) - 1
+		saves = append(saves, save)
+	}
+	return saves
+}
+
+// A process is killed with SIGKILL, again and again, at a random one of its Saves. Each
+// time the directory opens, with all that was acknowledged, and at most a part of the Save that was on its way.
+func TestKill(t *testing.T) {
+	const kills = 20
+	dir := t.TempDir()
+	random := rand.New(rand.NewPCG(5, 6))
+	var state consensus.Saved
+	torn, unacked := 0, 0
+	for round := range uint64(kills) {
+		acked := liveAndDie(t, dir, round, random.IntN(40), func(int) {})
+		life := lifeOf(round, state)
+		l := mustOpen(t, dir, killOptions)
+		if l.Recovery().Repaired != nil {
+			torn++
+		}
+		got := mustLoad(t, l)
+		mustClose(t, l)
+		n, found := prefixOfLife(got, state, life, acked)
+		if !found {
+			t.Fatalf("round %d, killed behind %d acknowledged Saves: got %s, want %s and perhaps a part of the next Save",
+				round, acked, brief(got), brief(onTop(state, life[:acked])))
+		}
+		if n > 0 {
+			unacked++
+		}
+		state = got
+	}
+	t.Logf("%d kills: %d torn tails were cut, %d times records that nobody acknowledged were there", kills, torn, unacked)
+}
+
+// liveAndDie starts the child, calls last and kills it when it has acknowledged more than killAt Saves, and
+// gives how many it acknowledged.
+func liveAndDie(t *testing.T, dir string, round uint64, killAt int, last func(pid int)) (acked int) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), killDirVariable+"="+dir, killRoundVariable+"="+strconv.FormatUint(round, 10))
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// To the end: what it said before it died counts.
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if lines.Text() != fmt.Sprint("acked ", acked) {
+			t.Errorf("the child says %q", lines.Text())
+		}
+		if acked++; acked == killAt+1 {
+			last(cmd.Process.Pid)
+			if err := cmd.Process.Kill(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if err := cmd.Wait(); err == nil || stderr.Len() > 0 {
+		t.Fatalf("the child was not killed: %v\n%s", err, stderr.String())
+	}
+	return acked
+}
+
+func onTop(state consensus.Saved, saves []consensus.Save) consensus.Saved {
+	all := []consensus.Save{{HardState: &state.HardState, Entries: state.Entries}}
+	return shadow(append(all, saves...))
+}
+
+// prefixOfLife tells whether got is state, with all acked Saves of life and the first n records of the next one.
+func prefixOfLife(got, state consensus.Saved, life []consensus.Save, acked int) (n int, found bool) {
+	base := onTop(state, life[:acked])
+	if equal(got, base) {
+		return 0, true
+	}
+	if acked == len(life) {
+		return 0, false
+	}
+	next := life[acked]
+	for n := range len(next.Entries) + 1 {
+		length := len(base.Entries)
+		if n > 0 {
+			length = int(next.Entries[n-1].Index)
+		}
+		if length == len(got.Entries) && equal(got, onTop(base, []consensus.Save{{HardState: next.HardState, Entries: next.Entries[:n]}})) {
+			return 1 + n, true
+		}
+	}
+	return 0, false
+}
+
+// The kernel lets go of the lock of a process that was killed; one that lives keeps it.
+func TestLockOfAnotherProcess(t *testing.T) {
+	dir := t.TempDir()
+	liveAndDie(t, dir, 0, 0, func(pid int) {
+		_, err := Open(dir, killOptions)
+		if want := fmt.Sprintf("in use by process %d", pid); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("open beside it: %v, want %q in it", err, want)
+		}
+	})
+	mustClose(t, mustOpen(t, dir, killOptions))
+}

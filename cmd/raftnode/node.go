@@ -171,11 +171,15 @@ var (
 
 // announce tells people and programs where this node can be found.
 func (n *node) announce() error {
+	here := addresses{PID: os.Getpid(), Peer: n.peers.Addr().String(), Client: n.clients.Addr().String()}
+	if err := here.publish(n.config.dataDir); err != nil {
+		return err
+	}
 	warnIfOpen(n.log, "--listen-peer", n.peers.Addr())
 	warnIfOpen(n.log, "--listen-client", n.clients.Addr())
 	n.log.Info("serving", "clients", n.clients.Addr(), "peers", n.peers.Addr(), "pid", os.Getpid(),
 		"cluster", n.config.clusterID(), "members", len(n.config.cluster), "version", version())
-	return addresses{PID: os.Getpid(), Peer: n.peers.Addr().String(), Client: n.clients.Addr().String()}.publish(n.config.dataDir)
+	return nil
 }
 
 func (n *node) serveClients() error {

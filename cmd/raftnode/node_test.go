@@ -193,7 +193,8 @@ func TestCannotStart(t *testing.T) {
 			alone(left, "--id", "n2", "--cluster", "n2=127.0.0.1:7002"), []string{left, `"n1"`, "directory of its own"},
 		},
 		"directory of another cluster": {
-			alone(left, "--cluster", "n2=127.0.0.1:7002"), []string{left, "belongs to", "directory of its own"}},
+			alone(left, "--cluster", "n2=127.0.0.1:7002"),
+			[]string{left, "belongs to cluster", "check the list of members"}},
 		"directory is a file": {alone(notDir), []string{notDir, "must be a directory"}},
 		"damaged log":         {alone(damaged), []string{"damaged", "raftctl log verify " + damaged}},
 	} {

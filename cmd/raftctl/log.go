@@ -1,0 +1,251 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/raftnode/raft/raft/consensus"
+	"github.com/raftnode/raft/wal"
+)
+
+// newLogCommand is `raftctl log`: a look at the log on a disk, without a node.
+func newLogCommand() *cobra.Command {
+	log := &cobra.Command{
+		Use:   "log",
+		Short: "Look at the log in a data directory, offline and read-only",
+		Long: "Look at the log in a data directory. Nothing is changed and nothing is locked: a node may be running on\n" +
+			"the directory, and then its newest records may be missing here or look torn.",
+		Example: "  raftctl log info data/n1\n  raftctl log ls data/n1 --last 20\n  raftctl log verify data/n1",
+	}
+	log.AddCommand(newLogInfoCommand(), newLogLsCommand(), newLogVerifyCommand())
+	return log
+}
+
+func newLogInfoCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "info DIR",
+		Short:   "Whose log it is, and what it holds",
+		Example: "  raftctl log info data/n1\n  raftctl log info data/n1 -o json",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, err := wal.Scan(args[0], nil)
+			if err != nil {
+				return err
+			}
+			if logAsJSON(cmd) {
+				return printLogJSON(cmd.OutOrStdout(), infoOf(found))
+			}
+			return printInfo(cmd.OutOrStdout(), found)
+		},
+	}
+}
+
+func newLogVerifyCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify DIR",
+		Short: "Check every record; exit 1 if a node would refuse the directory",
+		Long: "Check every record, as a node does when it starts. Exit 0 if it would start, 1 if it would refuse, with\n" +
+			"the file, the offset and the reason. A torn tail is what an interrupted write leaves behind: nothing in it was\n" +
+			"acknowledged, and the node cuts it off by itself.",
+		Example: "  raftctl log verify data/n1",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, err := wal.Scan(args[0], nil)
+			if err != nil {
+				return err
+			}
+			if logAsJSON(cmd) {
+				return printLogJSON(cmd.OutOrStdout(), infoOf(found))
+			}
+			out := cmd.OutOrStdout()
+			if r := found.Repaired; r != nil {
+				fmt.Fprintf(out, "torn tail: %d bytes from offset %d of %s: %s\n", r.BytesCut, r.Offset, r.File, r.Reason)
+			}
+			_, err = fmt.Fprintf(out, "ok: %d records in %d segments, %d entries, term %d\n", found.Records, found.Segments, found.Entries, found.Term)
+			return err
+		},
+	}
+}
+
+func newLogLsCommand() *cobra.Command {
+	var last int
+	cmd := &cobra.Command{
+		Use:   "ls DIR",
+		Short: "List the records, oldest first",
+		Long: "List the records in the order in which they were written. An entry at an index that is there already takes the\n" +
+			"place of that one and of all behind it. A mark says that everything before it was fsynced. With -o json: one object a line.",
+		Example: "  raftctl log ls data/n1\n  raftctl log ls data/n1 --last 20 -o json",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if last < 0 {
+				return fmt.Errorf("--last is %d: give a number of records, or 0 for all", last)
+			}
+			first, err := firstToList(args[0], last)
+			if err != nil {
+				return err
+			}
+			return listRecords(cmd.OutOrStdout(), args[0], first, logAsJSON(cmd))
+		},
+	}
+	cmd.Flags().IntVar(&last, "last", 0, "list only the last N records (default 0: all)")
+	return cmd
+}
+
+// firstToList is the number of the first record to list, so that it are the last ones.
+func firstToList(dir string, last int) (uint64, error) {
+	if last == 0 {
+		return 0, nil
+	}
+	found, err := wal.Scan(dir, nil)
+	if err != nil || found.Records < uint64(last) {
+		return 0, err
+	}
+	return found.Records - uint64(last) + 1, nil
+}
+
+// listRecords prints as it reads, so that also a damaged log shows what comes before the damage.
+func listRecords(out io.Writer, dir string, first uint64, asJSON bool) error {
+	// Columns of a fixed width: a table that is laid out at the end would have to be kept.
+	const line = "%8v %-6s %8v %8v %-8s %8v  %s\n"
+	if !asJSON {
+		fmt.Fprintf(out, line, "SEQ", "TYPE", "INDEX", "TERM", "KIND", "BYTES", "WHAT")
+	}
+	_, err := wal.Scan(dir, func(r wal.Record) error {
+		if r.Seq < first {
+			return nil
+		}
+		if asJSON {
+			return printLogJSON(out, recordOf(r))
+		}
+		index, kind, what := "", "", fmt.Sprintf("commit %d", r.Commit)
+		switch r.Type {
+		case "hard":
+			what = fmt.Sprintf("voted for %q", r.VotedFor)
+		case "entry":
+			index, kind, what = fmt.Sprint(r.Entry.Index), kindName(r.Entry.Kind), logExcerpt(r.Entry.Data)
+		}
+		_, err := fmt.Fprintf(out, line, r.Seq, r.Type, index, blankIfZero(uint64(r.Term)), kind, r.Bytes, what)
+		return err
+	})
+	return err
+}
+
+func blankIfZero(n uint64) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprint(n)
+}
+
+// logExcerpt shows the beginning of an entry's data, with nothing that a terminal would obey.
+func logExcerpt(data []byte) string {
+	const most = 48
+	if len(data) > most {
+		return fmt.Sprintf("%q... (%d bytes)", data[:most], len(data))
+	}
+	return fmt.Sprintf("%q", data)
+}
+
+func kindName(kind consensus.EntryKind) string {
+	switch kind {
+	case consensus.EntryNoop:
+		return "noop"
+	case consensus.EntryCommand:
+		return "command"
+	case consensus.EntryValue:
+		return "value"
+	}
+	return fmt.Sprint(uint8(kind))
+}
+
+// logRecord is one record in JSON. Data is in base64.
+type logRecord struct {
+	Seq      uint64  `json:"seq"`
+	Synced   uint64  `json:"synced"`
+	Type     string  `json:"type"`
+	File     string  `json:"file"`
+	Offset   int64   `json:"offset"`
+	Bytes    int64   `json:"bytes"`
+	Term     uint64  `json:"term,omitempty"`
+	VotedFor *string `json:"votedFor,omitempty"`
+	Commit   *uint64 `json:"commit,omitempty"`
+	Index    uint64  `json:"index,omitempty"`
+	Kind     string  `json:"kind,omitempty"`
+	Data     []byte  `json:"data,omitempty"`
+}
+
+func recordOf(r wal.Record) logRecord {
+	out := logRecord{Seq: r.Seq, Synced: r.Synced, Type: r.Type, File: r.File, Offset: r.Offset, Bytes: r.Bytes, Term: uint64(r.Term)}
+	switch r.Type {
+	case "hard":
+		out.VotedFor = (*string)(&r.VotedFor)
+	case "entry":
+		out.Index, out.Kind, out.Data = uint64(r.Entry.Index), kindName(r.Entry.Kind), r.Entry.Data
+	case "mark":
+		out.Commit = (*uint64)(&r.Commit)
+	}
+	return out
+}
+
+// logInfo is what is in a log, in JSON.
+type logInfo struct {
+	Cluster  string       `json:"cluster"`
+	Node     string       `json:"node"`
+	Store    string       `json:"store"`
+	Segments int          `json:"segments"`
+	Bytes    int64        `json:"bytes"`
+	Records  uint64       `json:"records"`
+	Entries  int          `json:"entries"`
+	Last     uint64       `json:"lastIndex"`
+	LastTerm uint64       `json:"lastTerm"`
+	Term     uint64       `json:"term"`
+	VotedFor string       `json:"votedFor"`
+	Commit   uint64       `json:"commitAtLeast"`
+	TornTail *logTornTail `json:"tornTail,omitempty"`
+}
+
+type logTornTail struct {
+	File   string `json:"file"`
+	Offset int64  `json:"offset"`
+	Bytes  int64  `json:"bytes"`
+	Reason string `json:"reason"`
+}
+
+func infoOf(r wal.Recovery) logInfo {
+	info := logInfo{
+		Cluster: r.Cluster, Node: string(r.Node), Store: r.Store,
+		Segments: r.Segments, Bytes: r.Bytes, Records: r.Records, Entries: r.Entries,
+		Last: uint64(r.LastIndex), LastTerm: uint64(r.LastTerm), Term: uint64(r.Term), VotedFor: string(r.VotedFor), Commit: uint64(r.Commit),
+	}
+	if t := r.Repaired; t != nil {
+		info.TornTail = &logTornTail{File: t.File, Offset: t.Offset, Bytes: t.BytesCut, Reason: t.Reason}
+	}
+	return info
+}
+
+func printInfo(out io.Writer, r wal.Recovery) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "node\t%q of cluster %q\n", r.Node, r.Cluster)
+	fmt.Fprintf(w, "store\t%s\n", r.Store)
+	fmt.Fprintf(w, "term\t%d, voted for %q\n", r.Term, r.VotedFor)
+	fmt.Fprintf(w, "entries\t%d, the last of term %d\n", r.Entries, r.LastTerm)
+	fmt.Fprintf(w, "commit\tat least %d\n", r.Commit)
+	fmt.Fprintf(w, "records\t%d, %d of them no live entries\n", r.Records, r.Overhead)
+	fmt.Fprintf(w, "bytes\t%d in %d segments\n", r.Bytes, r.Segments)
+	if t := r.Repaired; t != nil {
+		fmt.Fprintf(w, "torn tail\t%d bytes from offset %d of %s: %s\n", t.BytesCut, t.Offset, t.File, t.Reason)
+	}
+	return w.Flush()
+}
+
+// logAsJSON looks at the -o that all commands of raftctl have.
+func logAsJSON(cmd *cobra.Command) bool {
+	flag := cmd.Flags().ShorthandLookup("o")
+	return flag != nil && flag.Value.String() == "json"
+}
+
+func printLogJSON(out io.Writer, v any) error { return json.NewEncoder(out).Encode(v) }

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"github.com/raftnode/raft/raft/consensus"
+	"github.com/raftnode/raft/wal"
+)
+
+// smallLog makes a data directory of node n1.
+func smallLog(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	l, err := wal.Open(dir, wal.Options{Cluster: "c1", Node: "n1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = l.Save([]consensus.Save{{
+		HardState: &consensus.HardState{Term: 3, VotedFor: "n2"},
+		Entries: []consensus.Entry{
+			{Index: 1, Term: 2, Kind: consensus.EntryNoop},
+			{Index: 2, Term: 3, Kind: consensus.EntryCommand, Data: []byte("put\x1b[2J\n")},
+			{Index: 3, Term: 3, Kind: consensus.EntryValue, Data: bytes.Repeat([]byte("x"), 100)},
+		},
+		Commit: 2,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// runLog runs `raftctl log args` under a root that has -o, as raftctl's has.
+func runLog(t *testing.T, args ...string) (stdout string, err error) {
+	t.Helper()
+	var out bytes.Buffer
+	root := &cobra.Command{Use: "raftctl", SilenceUsage: true, SilenceErrors: true}
+	root.PersistentFlags().StringP("output", "o", "table", "")
+	root.AddCommand(newLogCommand())
+	root.SetOut(&out)
+	root.SetErr(&out)
+	root.SetArgs(append([]string{"log"}, args...))
+	err = root.Execute()
+	return out.String(), err
+}
+
+func checkLogSays(t *testing.T, text string, wants ...string) {
+	t.Helper()
+	for _, want := range wants {
+		if !strings.Contains(text, want) {
+			t.Errorf("it does not say %q:\n%s", want, text)
+		}
+	}
+}
+
+func TestLogInfo(t *testing.T) {
+	dir := smallLog(t)
+	out, err := runLog(t, "info", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkLogSays(t, out, `"n1" of cluster "c1"`, `3, voted for "n2"`, "3, the last of term 3", "at least 2", "in 1 segments")
+	out, err = runLog(t, "info", dir, "-o", "json")
+	var info logInfo
+	if err != nil || json.Unmarshal([]byte(out), &info) != nil || info.Node != "n1" || info.Last != 3 || info.Term != 3 || info.TornTail != nil {
+		t.Errorf("%+v, %v", info, err)
+	}
+}
+
+func TestLogLs(t *testing.T) {
+	dir := smallLog(t)
+	out, err := runLog(t, "ls", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkLogSays(t, out, "SEQ", "noop", `voted for "n2"`, `"put\x1b[2J\n"`, `xxx"... (100 bytes)`, "commit 2")
+	if lines := strings.Count(out, "\n"); lines != 6 {
+		t.Errorf("%d lines", lines)
+	}
+	out, err = runLog(t, "ls", dir, "--last", "2", "-o", "json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	var value, mark logRecord
+	if len(lines) != 2 || json.Unmarshal([]byte(lines[0]), &value) != nil || json.Unmarshal([]byte(lines[1]), &mark) != nil {
+		t.Fatalf("got %s", out)
+	}
+	if value.Index != 3 || value.Kind != "value" || len(value.Data) != 100 || mark.Type != "mark" || *mark.Commit != 2 || mark.Synced != value.Seq {
+		t.Errorf("got %+v, %+v", value, mark)
+	}
+	if out, err = runLog(t, "ls", dir, "--last", "99"); err != nil || strings.Count(out, "\n") != 6 {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestLogVerify(t *testing.T) {
+	dir := smallLog(t)
+	out, err := runLog(t, "verify", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkLogSays(t, out, "ok: 5 records in 1 segments, 3 entries, term 3")
+
+	segment := filepath.Join(dir, "00000000000000000001")
+	data, err := os.ReadFile(segment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(data []byte) {
+		if err := os.WriteFile(segment, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(data[:len(data)-12]) // inside the last entry
+	for _, command := range []string{"verify", "info"} {
+		out, err = runLog(t, command, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkLogSays(t, out, "torn tail", "00000000000000000001", "behind the end of the file")
+	}
+	if out, err = runLog(t, "verify", dir, "-o", "json"); err != nil || !strings.Contains(out, `"tornTail":{`) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	data[20] ^= 1
+	write(data)
+	for _, command := range []string{"verify", "info", "ls"} {
+		_, err = runLog(t, command, dir)
+		if err == nil {
+			t.Fatalf("%s: a damaged log is fine", command)
+		}
+		checkLogSays(t, err.Error(), dir, "00000000000000000001 at offset", "checksum")
+	}
+}
+
+func TestLogBadUsage(t *testing.T) {
+	for _, args := range [][]string{{"info"}, {"verify", "a", "b"}, {"ls", t.TempDir(), "--last", "-1"}, {"ls", t.TempDir(), "--last", "2"}, {"info", filepath.Join(t.TempDir(), "absent")}} {
+		if _, err := runLog(t, args...); err == nil {
+			t.Errorf("%v: no error", args)
+		}
+	}
+}

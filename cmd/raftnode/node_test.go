@@ -246,7 +246,7 @@ func TestANodeWhoseDiskFailsStopsAndSaysSo(t *testing.T) {
 func TestSignalsEndTheProcess(t *testing.T) {
 	for _, signal := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], alone(t.TempDir())...)
-		cmd.Env = append(os.Environ(), "RAFTNODE_TEST_AS_PROGRAM=1")
+		cmd.Env = append(os.Environ(), "RAFTNODE_TEST_AS_PROGRAM=1", "GORACE=atexit_sleep_ms=0")
 		stderr, err := cmd.StderrPipe()
 		if err != nil {
 			t.Fatal(err)

@@ -139,6 +139,8 @@ func (s *Store) set(key string, item Item, exists bool) {
 
 func (c Condition) holds(old Item, exists bool) bool {
 	switch c.Kind {
+	case Always:
+		return true
 	case IfVersion:
 		return exists && old.Version == c.Version
 	case IfExists:
@@ -146,7 +148,7 @@ func (c Condition) holds(old Item, exists bool) bool {
 	case IfAbsent:
 		return !exists
 	}
-	return true
+	panic("kv: a condition that Validate let through")
 }
 
 // Applied tells how far the log was applied: the last command given to Apply.

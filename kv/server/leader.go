@@ -80,7 +80,7 @@ func (s *Server) forward(ctx context.Context, w http.ResponseWriter, work work, 
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	patience := time.AfterFunc(readPatience, func() {
+	patience := time.AfterFunc(s.patience, func() {
 		if !work.isWrite {
 			cancel()
 		}

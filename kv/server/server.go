@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/raftnode/raft/kv"
 	"github.com/raftnode/raft/kv/api"
@@ -43,6 +44,8 @@ type Server struct {
 	cfg    Config
 	door   door
 	sender *api.Sender
+
+	patience time.Duration // readPatience, but for tests
 }
 
 // New makes a Server.
@@ -63,6 +66,8 @@ func New(cfg Config) (*Server, error) {
 		cfg:    cfg,
 		door:   door{maxRequests: cfg.MaxRequests, maxBytes: cfg.MaxBodyBytes},
 		sender: api.NewSender(),
+
+		patience: readPatience,
 	}, nil
 }
 

@@ -10,8 +10,8 @@
 //	term, isLeader = rf.GetState()
 //	rf.Kill()
 //
-// The other is for products: New with a [Config] and a [StateMachine], Run,
-// Propose, Read, Status, Close.
+// The other is for products: [New] with a [Config] and a [StateMachine], [Raft.Run],
+// [Raft.Propose], [Raft.Read], [Raft.Status], [Raft.Close].
 //
 // # What it promises
 //

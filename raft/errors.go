@@ -71,13 +71,28 @@ func (e *UnknownError) Unwrap() error { return e.Err }
 func OutcomeOf(err error) Outcome {
 	var unknown *UnknownError
 	var notLeader *NotLeaderError
+	var encoding *EncodingError
 	switch {
 	case errors.As(err, &unknown):
 		return Unknown
-	case errors.As(err, &notLeader),
+	case errors.As(err, &notLeader), errors.As(err, &encoding),
 		errors.Is(err, ErrReplaced), errors.Is(err, ErrBusy), errors.Is(err, ErrTooLarge), errors.Is(err, ErrClosed),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return Rejected
 	}
 	return Unknown
 }
+
+// EncodingError: the command is of a type that was not given to Register, or that cannot be encoded. Rejected.
+type EncodingError struct {
+	Command string // its type
+	Err     error
+}
+
+// Error names the type and what to do.
+func (e *EncodingError) Error() string {
+	return fmt.Sprintf("raft: a command of type %s cannot be encoded; call raft.Register with its type: %v", e.Command, e.Err)
+}
+
+// Unwrap gives the reason.
+func (e *EncodingError) Unwrap() error { return e.Err }

@@ -20,7 +20,7 @@ type Peer interface {
 	ID() ServerID
 	// Send hands msg over for delivery and returns at once: it never blocks, and it may
 	// lose, delay or reorder what it is given. The message must not be changed.
-	// The other end gives it to its own Raft's Deliver.
+	// It may be called from several goroutines. The other end gives it to its own Raft's Deliver.
 	Send(msg Message)
 }
 

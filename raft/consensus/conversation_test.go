@@ -70,7 +70,7 @@ func (v *conversation) run(t *testing.T, d *datadriven.TestData) string {
 			v.c.network = slices.Delete(v.c.network, i, i+1)
 		},
 		"release": func(*datadriven.TestData) { v.c.network, v.held = append(v.c.network, v.held...), nil },
-		"logs": v.logs, "status": v.status,
+		"logs":    v.logs, "status": v.status,
 	}
 	command, ok := commands[d.Cmd]
 	if !ok {

@@ -1,0 +1,73 @@
+package raft
+
+import (
+	"sync"
+
+	"github.com/raftnode/raft/raft/consensus"
+)
+
+// event is one thing for Raft.run to take in. One field is set.
+type event struct {
+	msg      Message
+	proposal *proposal
+	read     *readRequest
+}
+
+// mailbox is what Raft.run reads from. Messages from outside are bounded in bytes.
+type mailbox struct {
+	*queue[event]
+	maxBytes int
+
+	mu     sync.Mutex
+	room   sync.Cond // on mu: bytes shrank, or closed
+	bytes  int       // of messages that came through deliver and were not yet taken
+	closed bool
+}
+
+func newMailbox(maxBytes int) *mailbox {
+	m := &mailbox{queue: newQueue[event](), maxBytes: maxBytes}
+	m.room.L = &m.mu
+	return m
+}
+
+// deliver adds a message from outside, and waits for room first. One message always finds room.
+func (m *mailbox) deliver(msg Message) {
+	size := messageBytes(msg)
+	m.mu.Lock()
+	for m.bytes > 0 && m.bytes+size > m.maxBytes && !m.closed {
+		m.room.Wait()
+	}
+	m.bytes += size
+	m.mu.Unlock()
+	m.put(event{msg: msg})
+}
+
+// takeAll gives all events, and so makes room.
+func (m *mailbox) takeAll(spare []event) []event {
+	events := m.take(spare)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.bytes = 0
+	m.room.Broadcast()
+	return events
+}
+
+// shut refuses events from now on, lets those go who wait for room, and gives what was still waiting.
+func (m *mailbox) shut() []event {
+	m.mu.Lock()
+	m.closed = true
+	m.room.Broadcast()
+	m.mu.Unlock()
+	return m.close()
+}
+
+// messageBytes is about what a message costs in memory.
+func messageBytes(msg Message) int {
+	size := 128
+	if ae, ok := msg.(*consensus.AppendEntries); ok {
+		for _, e := range ae.Entries {
+			size += len(e.Data) + 48
+		}
+	}
+	return size
+}

@@ -1,0 +1,52 @@
+package raft
+
+import "sync"
+
+// queue is an unbounded queue with one reader, who waits on its wake channel. A put never blocks: so no cycle
+// of queues inside the process can stop it. What comes from outside is bounded at the doors:
+// Deliver blocks, Propose refuses.
+type queue[T any] struct {
+	wake chan struct{} // has a token when there may be something to take
+
+	mu     sync.Mutex
+	items  []T
+	closed bool
+}
+
+func newQueue[T any]() *queue[T] { return &queue[T]{wake: make(chan struct{}, 1)} }
+
+// put adds item; it says false, and drops it, if the queue is closed.
+func (q *queue[T]) put(item T) bool {
+	q.mu.Lock()
+	if q.closed {
+		q.mu.Unlock()
+		return false
+	}
+	q.items = append(q.items, item)
+	q.mu.Unlock()
+	select {
+	case q.wake <- struct{}{}:
+	default: // the reader will find this item with the one that woke it
+	}
+	return true
+}
+
+// take gives all that waits, and keeps spare as the room for what comes next.
+func (q *queue[T]) take(spare []T) []T {
+	clear(spare)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	items := q.items
+	q.items = spare[:0]
+	return items
+}
+
+// close refuses everything from now on and gives what was still waiting.
+func (q *queue[T]) close() []T {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	items := q.items
+	q.items = nil
+	return items
+}

@@ -1,0 +1,77 @@
+package raft
+
+import (
+	"context"
+
+	"github.com/raftnode/raft/raft/consensus"
+)
+
+// maxPendingReads bounds the reads that wait for a majority's word.
+const maxPendingReads = 1 << 16
+
+// readRequest is one Read's place to wait.
+type readRequest struct {
+	answer chan readAnswer // has room
+}
+
+type readAnswer struct {
+	index Index
+	err   error
+}
+
+func (q *readRequest) finish(read consensus.Read) {
+	if read.Refused {
+		q.refuse(&NotLeaderError{})
+		return
+	}
+	q.answer <- readAnswer{index: read.Index}
+}
+
+func (q *readRequest) refuse(err error) { q.answer <- readAnswer{err: err} }
+
+// Read makes a linearizable read possible without a log entry (ReadIndex, thesis 6.4): when it returns without an
+// error, this server was still the leader at some moment after the call, and its state machine has applied
+// everything that was committed by then, up to the index it gives. Read the state machine now.
+// All errors are harmless: a read changes nothing. The Rejected ones may succeed elsewhere.
+func (r *Raft) Read(ctx context.Context) (Index, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	request := &readRequest{answer: make(chan readAnswer, 1)}
+	if !r.mailbox.put(event{read: request}) {
+		return 0, ErrClosed
+	}
+	select {
+	case a := <-request.answer:
+		return a.index, a.err
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// takeRead asks the module. Only Raft.run calls it.
+func (r *Raft) takeRead(request *readRequest) {
+	if len(r.reading) >= maxPendingReads {
+		request.refuse(ErrBusy)
+		return
+	}
+	r.lastRead++
+	if err := r.module.Read(r.lastRead); err != nil {
+		request.refuse(r.refusal(err))
+		return
+	}
+	r.reading[r.lastRead] = request
+}
+
+// served matches the module's answers with the requests.
+func (r *Raft) served(reads []consensus.Read) []servedRead {
+	if len(reads) == 0 {
+		return nil
+	}
+	served := make([]servedRead, 0, len(reads))
+	for _, read := range reads {
+		served = append(served, servedRead{r.reading[read.ID], read})
+		delete(r.reading, read.ID)
+	}
+	return served
+}

@@ -1,0 +1,163 @@
+package raft
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/raftnode/raft/raft/consensus"
+)
+
+// Run lets the server take part, until ctx ends or Close is called (then it returns nil), or until it must stop:
+// the Persister failed, a promise of the algorithm was found broken, or a command in the log cannot be
+// decoded. When it returns, all its goroutines have ended; what was asked of it and not answered is
+// answered with an error. It can be called once. A Save that hangs holds it up: it cannot be taken back.
+func (r *Raft) Run(ctx context.Context) error {
+	if !r.started.CompareAndSwap(false, true) {
+		return errors.New("raft: Run was called twice, or after Close")
+	}
+	defer close(r.done)
+	owners := []func() error{r.run, r.saver.run, r.applier.run}
+	ended := make(chan error, len(owners))
+	for _, owner := range owners {
+		go func() { ended <- owner() }()
+	}
+	running := len(owners)
+	select {
+	case <-ctx.Done():
+	case <-r.stop:
+	case r.err = <-ended: // before anybody asked for it: it failed
+		running--
+	}
+	r.askToStop()
+	r.closeDoors()
+	for range running {
+		if err := <-ended; r.err == nil {
+			r.err = err
+		}
+	}
+	r.answerAll()
+	if r.err != nil {
+		r.cfg.Logger.Error("stopped", "error", r.err)
+	}
+	return r.err
+}
+
+// askToStop tells all goroutines to end.
+func (r *Raft) askToStop() { r.stopOnce.Do(func() { close(r.stop) }) }
+
+// run owns the module: it takes in all that waits, lets time pass, and carries out what the module wants, as one batch.
+func (r *Raft) run() (err error) {
+	defer func() {
+		switch v := recover().(type) {
+		case nil:
+		case *consensus.Violation:
+			err = v
+		default:
+			panic(v)
+		}
+	}()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	var events []event
+	for {
+		select {
+		case <-r.stop:
+			return nil
+		case <-r.mailbox.wake:
+		case <-timer.C:
+		}
+		now := time.Since(r.base)
+		events = r.mailbox.takeAll(events)
+		for i, e := range events {
+			r.inHand = events[i+1:]
+			r.takeIn(now, e)
+		}
+		// Time passes after the messages: what a heartbeat that waited in the mailbox says counts, also when
+		// this process was held up for longer than an election timeout.
+		r.module.Tick(now)
+		r.carryOut(r.module.Flush())
+		timer.Reset(r.module.Deadline() - time.Since(r.base))
+	}
+}
+
+func (r *Raft) takeIn(now time.Duration, e event) {
+	switch {
+	case e.msg != nil:
+		r.module.Step(now, e.msg)
+	case e.proposal != nil:
+		r.takeProposal(e.proposal)
+	case e.read != nil:
+		r.takeRead(e.read)
+	}
+}
+
+// carryOut does what the module wants, in the order that consensus.Effects asks for.
+func (r *Raft) carryOut(effects consensus.Effects) {
+	r.send(effects.Send)
+	r.publish()
+	if !effects.Save.Empty() || len(effects.AfterSave) > 0 {
+		r.saver.submit(work{effects.Save, effects.AfterSave})
+	}
+	if len(r.accepted)+len(effects.Apply)+len(effects.Reads) > 0 {
+		r.applier.queue.put(delivery{r.accepted, effects.Apply, r.served(effects.Reads)})
+		r.accepted = nil
+	}
+	for _, fact := range effects.Facts {
+		r.tell(fact)
+	}
+}
+
+// send hands messages to the network; those to this server itself go back through the mailbox.
+func (r *Raft) send(messages []Message) {
+	for _, msg := range messages {
+		to := msg.Head().To
+		if to == r.cfg.ID {
+			r.mailbox.put(event{msg: msg})
+		} else {
+			r.peers[to].Send(msg)
+		}
+	}
+}
+
+// publish lets Status and GetState see the module as it is now.
+func (r *Raft) publish() {
+	status := r.module.Status()
+	r.status.Store(&status)
+}
+
+// tell logs a fact: changes of role at Info, votes at Debug.
+func (r *Raft) tell(fact consensus.Fact) {
+	if _, ok := fact.(consensus.VoteGranted); ok {
+		r.cfg.Logger.Debug(fact.String())
+	} else {
+		r.cfg.Logger.Info(fact.String())
+	}
+	if r.cfg.OnFact != nil {
+		r.cfg.OnFact(fact)
+	}
+}
+
+// closeDoors refuses everything that comes from now on, and lets those go who wait at the doors.
+func (r *Raft) closeDoors() { r.unread = r.mailbox.shut() }
+
+// answerAll tells all who still wait that no answer will come. All goroutines have ended.
+func (r *Raft) answerAll() {
+	for _, e := range slices.Concat(r.inHand, r.unread) {
+		switch {
+		case e.proposal != nil && e.proposal.taken.CompareAndSwap(false, true):
+			e.proposal.accepted <- ErrClosed
+		case e.read != nil:
+			e.read.refuse(ErrClosed)
+		}
+	}
+	for _, request := range r.reading {
+		request.refuse(ErrClosed)
+	}
+	for _, p := range r.accepted {
+		p.abandon()
+	}
+	r.applier.abandon()
+	r.saver.queue.close()
+}

@@ -43,7 +43,7 @@ type node struct {
 func serve(ctx context.Context, c *config, log hclog.Logger) error {
 	n := &node{config: c, log: log}
 	if err := n.assemble(ctx); err != nil {
-		n.release()
+		_ = n.release() // nothing was promised yet
 		return fmt.Errorf("cannot start: %w", err)
 	}
 	err := n.run(ctx)

@@ -194,7 +194,8 @@ func TestCannotStart(t *testing.T) {
 		},
 		"directory of another cluster": {
 			alone(left, "--cluster", "n2=127.0.0.1:7002"),
-			[]string{left, "belongs to cluster", "check the list of members"}},
+			[]string{left, "belongs to cluster", "check the list of members"},
+		},
 		"directory is a file": {alone(notDir), []string{notDir, "must be a directory"}},
 		"damaged log":         {alone(damaged), []string{"damaged", "raftctl log verify " + damaged}},
 	} {

@@ -53,6 +53,47 @@ func scanned(dir string) (consensus.Saved, *Repair, error) {
 	return consensus.Saved{HardState: s.state.hard, Entries: s.entries}, s.repair, err
 }
 
+// A bench is one segment, under damage.
+type bench struct {
+	t    *testing.T
+	dir  string
+	name string
+	id   identity
+	file *os.File
+}
+
+func newBench(t *testing.T, content map[string][]byte, name string) *bench {
+	t.Helper()
+	b := &bench{t: t, dir: dirWith(t, content), name: name}
+	var err error
+	if b.id, err = readIdentity(b.dir); err == nil {
+		b.file, err = os.OpenFile(filepath.Join(b.dir, name), os.O_RDWR, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.file.Close() })
+	return b
+}
+
+// scan puts data into the segment, from offset at to the end, and gives what is recovered.
+func (b *bench) scan(data []byte, at int) (consensus.Saved, *Repair, error) {
+	_, err := b.file.WriteAt(data[at:], int64(at))
+	if err == nil {
+		err = b.file.Truncate(int64(len(data)))
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	files, err := listDir(b.dir)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	s := scanner{id: b.id, keep: true}
+	err = s.scan(b.dir, files.segments, 0)
+	return consensus.Saved{HardState: s.state.hard, Entries: s.entries}, s.repair, err
+}
+
 // recordAt is the number of whole records before offset.
 func recordAt(list []Record, offset int) int {
 	n := 0
@@ -65,14 +106,13 @@ func recordAt(list []Record, offset int) int {
 // Every bit of a log whose Saves were all acknowledged is flipped: it is refused, or nothing is lost.
 func TestFlippedBitInAcknowledgedData(t *testing.T) {
 	content, list, states := smallLog(t, 1)
-	dir := dirWith(t, content)
 	name := segmentName(1)
+	b := newBench(t, content, name)
 	mark := int(list[len(list)-1].Offset) // the last record: nothing was promised on it
 	for bit := range len(content[name]) * 8 {
 		damaged := bytes.Clone(content[name])
 		damaged[bit/8] ^= 1 << (bit % 8)
-		writeTestFile(t, dir, name, damaged)
-		got, repair, err := scanned(dir)
+		got, repair, err := b.scan(damaged, max(0, bit/8-1))
 		switch {
 		case bit/8 < mark && err == nil:
 			t.Fatalf("bit %d of byte %d flipped: not noticed (repair %+v)", bit%8, bit/8, repair)
@@ -87,8 +127,8 @@ func TestFlippedBitInAcknowledgedData(t *testing.T) {
 // The same where the last batch was not acknowledged: what is recovered is a prefix that has all that was.
 func TestDamagedUnacknowledgedBatch(t *testing.T) {
 	content, list, states := smallLog(t, 20)
-	dir := dirWith(t, content)
 	name := segmentName(1)
+	b := newBench(t, content, name)
 	whole := content[name][:list[len(list)-1].Offset] // without the last mark
 	acked := len(list) - 1
 	for list[acked-1].Type != "mark" {
@@ -122,8 +162,7 @@ func TestDamagedUnacknowledgedBatch(t *testing.T) {
 				if kind.name == "one sector lost" && at-at%sectorBytes+sectorBytes >= len(whole) {
 					break
 				}
-				writeTestFile(t, dir, name, kind.damage(bytes.Clone(whole), at))
-				got, repair, err := scanned(dir)
+				got, repair, err := b.scan(kind.damage(bytes.Clone(whole), at), begin)
 				if err != nil {
 					refused++
 					if kind.mustOpen(at) {
@@ -232,18 +271,16 @@ func longLog(t testing.TB, opts Options) (content map[string][]byte, names []str
 
 func TestFlippedBitInOlderSegments(t *testing.T) {
 	content, names, want := longLog(t, Options{Cluster: "c1", Node: "n1", SegmentBytes: 1500})
-	dir := dirWith(t, content)
 	for i, name := range names {
+		b := newBench(t, content, name)
 		for at := i; at < len(content[name]); at += 7 {
 			damaged := bytes.Clone(content[name])
 			damaged[at] ^= 1 << (at % 8)
-			writeTestFile(t, dir, name, damaged)
-			got, _, err := scanned(dir)
+			got, _, err := b.scan(damaged, 0)
 			if err == nil && (i < len(names)-1 || !equal(got, want)) {
 				t.Fatalf("%s: bit of byte %d flipped: not noticed", name, at)
 			}
 		}
-		writeTestFile(t, dir, name, content[name])
 	}
 }
 

@@ -139,11 +139,12 @@ func TestFirstErrorIsFinal(t *testing.T) {
 				mustSave(t, l, acked[0])
 				d.fail, d.after = kind, after
 				var inFlight consensus.Save
-				for i := consensus.Index(0); l.failed == nil; i++ {
+				for i := consensus.Index(0); ; i++ {
 					inFlight = consensus.Save{Entries: entries(1+60*i, 1, 60)}
-					if savedOrFailed(t, l, &inFlight) {
-						acked = append(acked, inFlight)
+					if !savedOrFailed(t, l, &inFlight) {
+						break
 					}
+					acked = append(acked, inFlight)
 				}
 				done := len(d.deeds)
 				for range 3 {

@@ -74,8 +74,7 @@ func shadow(saves []consensus.Save) consensus.Saved {
 			sum.HardState = *s.HardState
 		}
 		if len(s.Entries) > 0 {
-			kept := sum.Entries[:s.Entries[0].Index-1]
-			sum.Entries = append(append([]consensus.Entry{}, kept...), s.Entries...)
+			sum.Entries = append(sum.Entries[:s.Entries[0].Index-1], s.Entries...)
 		}
 	}
 	return sum

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/raftnode/raft/kv/api"
+	"github.com/raftnode/raft/kv/client"
+)
+
+// The exit codes. They are promises: scripts branch on them.
+const (
+	exitDone     = 0
+	exitNotDone  = 1
+	exitUnknown  = 2
+	exitNoQuorum = 3
+	exitUsage    = 64
+)
+
+// usageError is a mistake in the command line: nothing was tried.
+type usageError struct {
+	command string // whose help to read
+	err     error
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+
+func usage(cmd *cobra.Command, format string, args ...any) error {
+	return &usageError{command: cmd.CommandPath(), err: fmt.Errorf(format, args...)}
+}
+
+func exitCodeOf(err error) int {
+	var wrong *usageError
+	var failed *client.Error
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &wrong):
+		return exitUsage
+	case !errors.As(err, &failed):
+		return exitNotDone
+	case failed.Outcome == api.Unknown:
+		return exitUnknown
+	}
+	switch failed.Code {
+	case api.CodeNoLeader, api.CodeNoQuorum, api.CodeNotLeader, api.CodeClosing, api.CodeUnreachable, api.CodeNoAnswer:
+		return exitNoQuorum
+	}
+	return exitNotDone
+}
+
+// hintFor says what to do, where the error itself does not.
+func hintFor(err error) string {
+	var wrong *usageError
+	switch {
+	case errors.As(err, &wrong):
+		return "try: " + wrong.command + " --help"
+	case exitCodeOf(err) == exitUnknown:
+		return "the write may have been done, or may yet be: read the key to see"
+	case client.CodeOf(err) == api.CodeUnreachable:
+		return "is a node running there? raftctl status shows all endpoints; --endpoints names others"
+	}
+	return ""
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/raftnode/raft/kv/api"
+	"github.com/raftnode/raft/kv/client"
+)
+
+const (
+	defaultEndpoints = "127.0.0.1:8001,127.0.0.1:8002,127.0.0.1:8003"
+	endpointsEnv     = "RAFTCTL_ENDPOINTS"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is the whole program but for the process around it.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (exitCode int) {
+	root := newRootCommand()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		fmt.Fprintln(stderr, "raftctl:", err)
+		if hint := hintFor(err); hint != "" {
+			fmt.Fprintln(stderr, hint)
+		}
+	}
+	return exitCodeOf(err)
+}
+
+// globals are the flags that every command has.
+type globals struct {
+	endpoints []string
+	timeout   time.Duration
+	output    string
+}
+
+func newRootCommand() *cobra.Command {
+	var g globals
+	root := &cobra.Command{
+		Use:   "raftctl",
+		Short: "Read, write and look at a cluster of raftnode",
+		Long: "raftctl reads, writes and looks at a cluster of raftnode.\n\n" +
+			"Exit codes: 0 done; 1 certainly not done, or not found; 2 outcome unknown, a write may have been done;\n" +
+			"3 no leader or no quorum, certainly not done; 64 wrong command line.",
+		Example:       "  raftctl put motd hello\n  raftctl get motd\n  raftctl --endpoints 10.0.0.1:8001,10.0.0.2:8001 status",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+
+		SuggestionsMinimumDistance: 2,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return g.check(cmd)
+		},
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usage(cmd, "%v", err)
+	})
+	flags := root.PersistentFlags()
+	flags.StringSliceVar(&g.endpoints, "endpoints", strings.Split(defaultEndpoints, ","),
+		"client addresses (host:port) of the nodes; any will do, more are for when one is down; or "+endpointsEnv)
+	flags.DurationVar(&g.timeout, "timeout", api.DefaultTimeout, "how long to try, at most "+api.MaxTimeout.String())
+	flags.StringVarP(&g.output, "output", "o", "table", "table for people, json for programs")
+	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	root.AddCommand(
+		newPutCommand(&g), newAppendCommand(&g), newDelCommand(&g),
+		newGetCommand(&g), newLsCommand(&g),
+		newStatusCommand(&g), newMembersCommand(&g),
+		newLogCommand(), newVersionCommand(&g),
+	)
+	root.InitDefaultCompletionCmd()
+	strict(root)
+	return root
+}
+
+// strict makes every mistake in the arguments, of all commands, a usageError.
+func strict(cmd *cobra.Command) {
+	check := cmd.Args
+	if !cmd.Runnable() {
+		check = onlySubcommands
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if check == nil {
+			return nil
+		}
+		err := check(cmd, args)
+		var already *usageError
+		if err != nil && !errors.As(err, &already) {
+			return usage(cmd, "%w; usage: %s", err, cmd.UseLine())
+		}
+		return err
+	}
+	for _, sub := range cmd.Commands() {
+		strict(sub)
+	}
+}
+
+// onlySubcommands refuses the arguments of a command that has subcommands: they name none of them.
+func onlySubcommands(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := ""
+	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
+		hint = "; did you mean " + strings.Join(similar, " or ") + "?"
+	}
+	return usage(cmd, "unknown command %q%s", args[0], hint)
+}
+
+// check completes the global flags: flag over environment over default.
+func (g *globals) check(cmd *cobra.Command) error {
+	if env := os.Getenv(endpointsEnv); env != "" && !cmd.Flags().Changed("endpoints") {
+		g.endpoints = strings.Split(env, ",")
+	}
+	if g.output != "table" && g.output != "json" {
+		return usage(cmd, "-o %q is neither table nor json", g.output)
+	}
+	if g.timeout <= 0 {
+		return usage(cmd, "--timeout %s is not above 0", g.timeout)
+	}
+	return nil
+}
+
+func (g *globals) json() bool { return g.output == "json" }
+
+// connect makes the client. What it refuses is a mistake in the flags.
+func (g *globals) connect(cmd *cobra.Command) (*client.Client, error) {
+	c, err := client.New(client.Config{Endpoints: g.endpoints, Timeout: g.timeout})
+	if err != nil {
+		return nil, usage(cmd, "%s", strings.TrimPrefix(err.Error(), "kv/client: "))
+	}
+	return c, nil
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/raftnode/raft/kv/api"
+	"github.com/raftnode/raft/kv/client"
+)
+
+// statusTimeout is how long status waits for a node, unless --timeout says: a node that is well answers
+// at once, and the others should not have to wait for one that is not.
+const statusTimeout = 2 * time.Second
+
+// asked is what one endpoint said of itself.
+type asked struct {
+	Endpoint string      `json:"endpoint"`
+	Status   *api.Status `json:"status,omitempty"`
+	Error    string      `json:"error,omitempty"`
+	err      error
+}
+
+func newStatusCommand(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:     "status",
+		Short:   "Show what each endpoint knows of itself: role, term, commit, applied, leader",
+		Example: "  raftctl status\n  raftctl status -o json",
+		Args:    cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			all, err := g.askAll(cmd)
+			if err != nil {
+				return err
+			}
+			if g.json() {
+				err = printJSON(cmd, all)
+			} else {
+				err = printStatus(cmd, all)
+			}
+			return cmp.Or(err, noneReached(all))
+		},
+	}
+}
+
+func printStatus(cmd *cobra.Command, all []asked) error {
+	table := newTable(cmd.OutOrStdout(), "ENDPOINT", "ID", "ROLE", "TERM", "COMMIT", "APPLIED", "LAST", "LEADER")
+	for _, a := range all {
+		if a.Status == nil {
+			fmt.Fprintf(table, "%s\t-\tunreachable\t-\t-\t-\t-\t-\n", a.Endpoint)
+			fmt.Fprintf(cmd.ErrOrStderr(), "raftctl: %s\n", a.Error)
+			continue
+		}
+		s := a.Status
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\n",
+			a.Endpoint, s.ID, s.Role, s.Term, s.Commit, s.Applied, s.LastIndex, cmp.Or(s.Leader, "-"))
+	}
+	return table.Flush()
+}
+
+func newMembersCommand(g *globals) *cobra.Command {
+	list := func(cmd *cobra.Command, _ []string) error {
+		all, err := g.askAll(cmd)
+		if err != nil {
+			return err
+		}
+		best := bestInformed(all)
+		if best == nil {
+			return noneReached(all)
+		}
+		if best.Role != "leader" {
+			fmt.Fprintln(cmd.ErrOrStderr(), "raftctl: no endpoint leads, so nobody knows how far the members are")
+		}
+		if g.json() {
+			return printJSON(cmd, map[string]any{"leader": best.Leader, "term": best.Term, "members": best.Members})
+		}
+		return printMembers(cmd, best)
+	}
+	members := &cobra.Command{
+		Use:     "members",
+		Short:   "Show the members of the cluster, as its leader sees them",
+		Example: "  raftctl members\n  raftctl members ls -o json",
+		Args:    onlySubcommands,
+		RunE:    list,
+	}
+	members.AddCommand(&cobra.Command{
+		Use:     "ls",
+		Short:   "List the members",
+		Example: "  raftctl members ls",
+		Args:    cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: list,
+	})
+	return members
+}
+
+func printMembers(cmd *cobra.Command, s *api.Status) error {
+	table := newTable(cmd.OutOrStdout(), "ID", "LEADER", "MATCH", "LAST CONTACT", "CLIENT ADDRESS")
+	for _, m := range s.Members {
+		leads, match, contact := "no", "-", "-"
+		if m.ID == s.Leader {
+			leads = "yes"
+		}
+		if s.Role == "leader" {
+			match = fmt.Sprint(m.Match)
+		}
+		if m.LastContactMillis != nil {
+			contact = fmt.Sprint(time.Duration(*m.LastContactMillis)*time.Millisecond, " ago")
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", m.ID, leads, match, contact, cmp.Or(m.ClientAddress, "-"))
+	}
+	return table.Flush()
+}
+
+// askAll asks all endpoints at once.
+func (g *globals) askAll(cmd *cobra.Command) ([]asked, error) {
+	cl, err := g.connect(cmd)
+	if err != nil {
+		return nil, err
+	}
+	defer cl.Close()
+	timeout := g.timeout
+	if !cmd.Flags().Changed("timeout") {
+		timeout = statusTimeout
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+	defer cancel()
+	all := make([]asked, len(cl.Endpoints()))
+	var asking sync.WaitGroup
+	for i, endpoint := range cl.Endpoints() {
+		asking.Go(func() { all[i] = ask(ctx, cl, endpoint) })
+	}
+	asking.Wait()
+	return all, nil
+}
+
+func ask(ctx context.Context, cl *client.Client, endpoint string) asked {
+	status, err := cl.Status(ctx, endpoint)
+	a := asked{Endpoint: strings.TrimPrefix(endpoint, "http://"), err: err}
+	if err != nil {
+		a.Error = err.Error()
+		return a
+	}
+	a.Status = &status
+	return a
+}
+
+// bestInformed gives the status of the leader of the highest term, or if none leads that of the highest term.
+func bestInformed(all []asked) *api.Status {
+	var best *api.Status
+	for _, a := range all {
+		s := a.Status
+		if s == nil {
+			continue
+		}
+		leads, led := s.Role == "leader", best != nil && best.Role == "leader"
+		if best == nil || leads && !led || leads == led && s.Term > best.Term {
+			best = s
+		}
+	}
+	return best
+}
+
+// noneReached is the error of a status of nobody.
+func noneReached(all []asked) error {
+	for _, a := range all {
+		if a.Status != nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("none of %d endpoints answered; the last: %w", len(all), all[len(all)-1].err)
+}

@@ -45,14 +45,14 @@ func (q *queue) put(m consensus.Message) bool {
 	return true
 }
 
-// take removes the first message, or gives nil.
-func (q *queue) take() consensus.Message {
+// take removes the first message, if there is one.
+func (q *queue) take() (m consensus.Message, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.head == len(q.items) {
-		return nil
+		return nil, false
 	}
-	m := q.items[q.head]
+	m = q.items[q.head]
 	q.items[q.head] = nil
 	q.bytes -= messageBytes(m)
 	// Move what is left to the front now and then, or a queue that is never quite empty would
@@ -62,7 +62,7 @@ func (q *queue) take() consensus.Message {
 		clear(q.items[n:])
 		q.items, q.head = q.items[:n], 0
 	}
-	return m
+	return m, true
 }
 
 // setUp tells the queue that the link came up, or that it went down: then what waits is

@@ -62,8 +62,8 @@ func (w *writer) gather() (messages int) {
 	}
 	w.buf = w.buf[:0]
 	for len(w.buf) < writeStep {
-		m := w.link.queue.take()
-		if m == nil {
+		m, ok := w.link.queue.take()
+		if !ok {
 			break
 		}
 		frame, err := w.append(m)

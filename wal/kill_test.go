@@ -9,8 +9,10 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/raftnode/raft/raft/consensus"
@@ -19,7 +21,8 @@ import (
 const (
 	killDirVariable   = "WAL_TEST_CHILD_DIR"
 	killRoundVariable = "WAL_TEST_CHILD_ROUND"
-	savesPerLife      = 80
+	killLimitVariable = "WAL_TEST_CHILD_LIMIT" // of the size of a file; 0: none
+	savesPerLife      = 50
 )
 
 // TestMain lets the test binary be the process that is killed.
@@ -50,14 +53,30 @@ func child(dir string) error {
 	if err != nil {
 		return err
 	}
+	if err := limitFiles(os.Getenv(killLimitVariable)); err != nil {
+		return err
+	}
 	for i, save := range lifeOf(round, saved) {
-		if err := l.Save([]consensus.Save{save}); err != nil {
+		if err := l.Save([]consensus.Save{save}); errors.Is(err, syscall.EFBIG) {
+			fmt.Println("failed")
+			break
+		} else if err != nil {
 			return err
 		}
 		fmt.Println("acked", i)
 	}
 	_, err = io.Copy(io.Discard, os.Stdin) // the parent is slow: wait for the kill
 	return errors.Join(err, l.Close())
+}
+
+// limitFiles lets the kernel take only a part of the write that goes over the limit: as on a full disk.
+func limitFiles(bytes string) error {
+	limit, err := strconv.ParseUint(bytes, 10, 64)
+	if err != nil || limit == 0 {
+		return err
+	}
+	signal.Ignore(syscall.SIGXFSZ)
+	return syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: limit, Max: limit})
 }
 
 // lifeOf is what the child saves in one life: always the same for the same round and start.
@@ -78,7 +97,7 @@ func lifeOf(round uint64, start consensus.Saved) []consensus.Save {
 		}
 		n := 1 + random.IntN(8)
 		if random.IntN(3) == 0 {
-			n = 1 + random.IntN(1000)
+			n = 1 + random.IntN(400)
 		}
 		if first <= last {
 			term++
@@ -103,7 +122,7 @@ func TestKill(t *testing.T) {
 	var state consensus.Saved
 	torn, unacked := 0, 0
 	for round := range uint64(kills) {
-		acked := liveAndDie(t, dir, round, random.IntN(40), func(int) {})
+		acked := liveAndDie(t, dir, round, random.IntN(20), 0, func(int) {})
 		life := lifeOf(round, state)
 		l := mustOpen(t, dir, killOptions)
 		if l.Recovery().Repaired != nil {
@@ -124,12 +143,12 @@ func TestKill(t *testing.T) {
 	t.Logf("%d kills: %d torn tails were cut, %d times records that nobody acknowledged were there", kills, torn, unacked)
 }
 
-// liveAndDie starts the child, calls last and kills it when it has acknowledged more than killAt Saves, and
-// gives how many it acknowledged.
-func liveAndDie(t *testing.T, dir string, round uint64, killAt int, last func(pid int)) (acked int) {
+// liveAndDie starts the child, calls last and kills it when it has acknowledged more than killAt Saves, or when one
+// failed at the limit, and gives how many it acknowledged.
+func liveAndDie(t *testing.T, dir string, round uint64, killAt int, limit uint64, last func(pid int)) (acked int) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), killDirVariable+"="+dir, killRoundVariable+"="+strconv.FormatUint(round, 10))
+	cmd.Env = append(os.Environ(), killDirVariable+"="+dir, killRoundVariable+"="+fmt.Sprint(round), killLimitVariable+"="+fmt.Sprint(limit))
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()
@@ -144,10 +163,14 @@ func liveAndDie(t *testing.T, dir string, round uint64, killAt int, last func(pi
 	}
 	// To the end: what it said before it died counts.
 	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if lines.Text() != fmt.Sprint("acked ", acked) {
+		failed := lines.Text() == "failed"
+		if !failed && lines.Text() != fmt.Sprint("acked ", acked) {
 			t.Errorf("the child says %q", lines.Text())
 		}
-		if acked++; acked == killAt+1 {
+		if !failed {
+			acked++
+		}
+		if failed || acked == killAt+1 {
 			last(cmd.Process.Pid)
 			if err := cmd.Process.Kill(); err != nil {
 				t.Error(err)
@@ -187,10 +210,32 @@ func prefixOfLife(got, state consensus.Saved, life []consensus.Save, acked int) 
 	return 0, false
 }
 
+// A write stops in the middle, as on a full disk: the Save fails, and the next process cuts off the half that
+// was written.
+func TestWriteThatStopsInTheMiddle(t *testing.T) {
+	torn := 0
+	for _, limit := range []uint64{1, 100, 4096, 20_000, 50_001, 200_000} {
+		dir := t.TempDir()
+		acked := liveAndDie(t, dir, limit, savesPerLife, limit, func(int) {})
+		l := mustOpen(t, dir, killOptions)
+		if r := l.Recovery().Repaired; r != nil {
+			torn++
+		}
+		got := mustLoad(t, l)
+		if _, found := prefixOfLife(got, consensus.Saved{}, lifeOf(limit, consensus.Saved{}), acked); !found {
+			t.Errorf("limit %d, %d Saves acknowledged: got %s", limit, acked, brief(got))
+		}
+		mustClose(t, l)
+	}
+	if torn < 3 {
+		t.Errorf("only %d of the writes were torn", torn)
+	}
+}
+
 // The kernel lets go of the lock of a process that was killed; one that lives keeps it.
 func TestLockOfAnotherProcess(t *testing.T) {
 	dir := t.TempDir()
-	liveAndDie(t, dir, 0, 0, func(pid int) {
+	liveAndDie(t, dir, 0, 0, 0, func(pid int) {
 		_, err := Open(dir, killOptions)
 		if want := fmt.Sprintf("in use by process %d", pid); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("open beside it: %v, want %q in it", err, want)

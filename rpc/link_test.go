@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -86,10 +87,14 @@ func manyEntriesFrom(from, to consensus.ServerID, datas ...[]byte) *consensus.Ap
 	return m
 }
 
-func TestACodecThatFailsToEncodeLosesItsMessagesOnly(t *testing.T) {
+var registerConfused = sync.OnceFunc(func() {
 	if err := RegisterCodec(namedCodec{confused{}, "confused"}); err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
+})
+
+func TestACodecThatFailsToEncodeLosesItsMessagesOnly(t *testing.T) {
+	registerConfused()
 	lnA, lnB := listen(t), listen(t)
 	cfg := config("a", map[consensus.ServerID]string{"b": lnB.Addr().String()})
 	cfg.Codec = "confused"

@@ -1,0 +1,91 @@
+package rpc
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+func TestEventsReadAsLines(t *testing.T) {
+	for want, e := range map[string]Event{
+		"link up: n2 (10.0.0.2:7000)":                          {Kind: LinkUp, Peer: "n2", Remote: "10.0.0.2:7000", Count: 1},
+		"cannot connect: n?2: connection refused (3 times)":    {Kind: DialFailed, Peer: "n\n2", Reason: "connection refused", Count: 3},
+		"closed a stranger's connection (10.0.0.9:4): garbage": {Kind: Stranger, Remote: "10.0.0.9:4", Reason: "garbage"},
+		"unknown event 200":                                    {Kind: 200},
+		"unknown event 0":                                      {},
+	} {
+		if got := e.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	for kind := LinkUp; kind <= AcceptFailed; kind++ {
+		if kind.String() == (Event{Kind: kind + 100}).String() || kind.String() == "" {
+			t.Errorf("kind %d has no name", kind)
+		}
+	}
+}
+
+func newReporter(told *[]Event) *reporter {
+	return &reporter{tell: func(e Event) { *told = append(*told, e) }, muted: make(map[muteKey]*mute)}
+}
+
+func TestWhatRepeatsIsToldOnceAMinute(t *testing.T) {
+	var r reporter
+	r.muted = make(map[muteKey]*mute)
+	began := time.Now()
+	from := func(kind EventKind, remote string) Event { return Event{Kind: kind, Remote: remote, Count: 1} }
+	steps := []struct {
+		at   time.Duration
+		e    Event
+		want int // how many are told of
+	}{
+		{0, from(Stranger, "1.1.1.1:5000"), 1},
+		{0, from(Stranger, "1.1.1.1:5001"), 0}, // another port, the same host
+		{1, from(Stranger, "2.2.2.2:5000"), 1},
+		{2, from(IncomingRefused, "1.1.1.1:5000"), 1},
+		{59 * time.Second, from(Stranger, "1.1.1.1:5002"), 0},
+		{60 * time.Second, from(Stranger, "1.1.1.1:5003"), 3},
+		{119 * time.Second, from(Stranger, "1.1.1.1:5003"), 0},
+		{3 * time.Hour, from(Stranger, "1.1.1.1:5004"), 2},
+		{3 * time.Hour, Event{Kind: MessageDropped, Peer: "b", Count: 70}, 70},
+		{4 * time.Hour, Event{Kind: MessageDropped, Peer: "b", Count: 7}, 7},
+	}
+	for i, s := range steps {
+		if got := r.admit(s.e, began.Add(s.at)); got != s.want {
+			t.Errorf("step %d: %d, want %d", i, got, s.want)
+		}
+	}
+}
+
+func TestChangesOfConnectionsAreAlwaysTold(t *testing.T) {
+	var told []Event
+	r := newReporter(&told)
+	for range 3 {
+		r.report(Event{Kind: LinkUp, Peer: "b"})
+		r.report(Event{Kind: LinkDown, Peer: "b"})
+		r.report(Event{Kind: DialFailed, Peer: "b"})
+	}
+	if len(told) != 7 {
+		t.Errorf("%d events told: %v", len(told), told)
+	}
+}
+
+// Strangers choose where they come from: what is remembered of them is bounded.
+func TestTheMemoryOfEventsIsBounded(t *testing.T) {
+	var r reporter
+	r.muted = make(map[muteKey]*mute)
+	now := time.Now()
+	told := 0
+	for i := range 10 * maxMuted {
+		told += min(1, r.admit(Event{Kind: Stranger, Remote: fmt.Sprintf("[::%x]:1", i), Count: 1}, now))
+	}
+	if len(r.muted) > maxMuted+1 || told > maxMuted+1 {
+		t.Errorf("%d remembered, %d told", len(r.muted), told)
+	}
+	if n := r.admit(Event{Kind: Stranger, Remote: "[::ffff]:1", Count: 1}, now.Add(time.Minute)); n != 1 {
+		t.Errorf("a minute later %d are told of", n)
+	}
+	if len(r.muted) > 2 {
+		t.Errorf("a minute later %d are remembered", len(r.muted))
+	}
+}

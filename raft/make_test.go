@@ -233,3 +233,22 @@ func TestOptions(t *testing.T) {
 		}
 	})
 }
+
+// When a server is stopped in the middle, what was sent is a beginning of the log: no later command after one that was
+// not sent.
+func TestApplyChannelLeavesNoGap(t *testing.T) {
+	ch := make(chan ApplyMsg, 100)
+	stop := make(chan struct{})
+	close(stop)
+	var commands []Command
+	for i := range 100 {
+		commands = append(commands, Command{Index: Index(i + 1)})
+	}
+	machine := applyChannel{ch: ch, stop: stop}
+	machine.Apply(commands)
+	for i := range len(ch) {
+		if msg := <-ch; msg.CommandIndex != i+1 {
+			t.Fatalf("command %d was sent as number %d", msg.CommandIndex, i+1)
+		}
+	}
+}

@@ -97,7 +97,7 @@ func TestProposeAfterItsContextEnded(t *testing.T) {
 	})
 }
 
-// A proposal that nobody took yet is withdrawn for good when its caller gives up: rejected, and never done.
+// A proposal whose caller gave up before it was taken is withdrawn for good: rejected, and never done.
 func TestWithdrawnProposalIsNeverDone(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		machine := &recorder{}
@@ -111,9 +111,15 @@ func TestWithdrawnProposalIsNeverDone(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) || OutcomeOf(err) != Rejected {
 			t.Errorf("got %v", err)
 		}
-		go func() { _ = r.Run(context.Background()) }()
-		defer r.Close()
-		await(t, "n1 leads", func() bool { return r.Status().IsLeader() })
+		_ = r.Close()
+
+		r, machine = single(t, nil)
+		p, err := newProposal("x", 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.taken.Store(true) // its caller gave up
+		r.mailbox.put(event{proposal: p})
 		if _, err := r.Propose(context.Background(), "y"); err != nil {
 			t.Fatal(err)
 		}
@@ -180,7 +186,7 @@ func TestReadWaitsForTheStateMachine(t *testing.T) {
 		time.Sleep(time.Second)
 		select {
 		case <-read:
-			t.Error("the read did not wait for the state machine")
+			t.Fatal("the read did not wait for the state machine")
 		default:
 		}
 		gate <- struct{}{}

@@ -61,10 +61,12 @@ func TestGroupCommit(t *testing.T) {
 		}
 		disk.gate <- struct{}{}
 		disk.gate <- struct{}{}
-		wg.Wait()
+		synctest.Wait()
 		if got := disk.count() - 2; got != 2 || machine.count() != 501 {
 			t.Errorf("%d commands took %d writes, want 2", machine.count(), got)
 		}
+		close(disk.gate)
+		wg.Wait()
 	})
 }
 

@@ -3,6 +3,8 @@ package raft_test
 import (
 	"context"
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/raftnode/raft/raft"
 )
@@ -10,11 +12,16 @@ import (
 // wire joins servers of one process: a message is delivered at once. Package rpc does it over TCP.
 type wire struct {
 	to      raft.ServerID
-	servers map[raft.ServerID]*raft.Raft
+	servers *sync.Map // ServerID to *Raft
 }
 
-func (w wire) ID() raft.ServerID     { return w.to }
-func (w wire) Send(msg raft.Message) { go w.servers[w.to].Deliver(msg) }
+func (w wire) ID() raft.ServerID { return w.to }
+
+func (w wire) Send(msg raft.Message) {
+	if server, ok := w.servers.Load(w.to); ok {
+		go server.(*raft.Raft).Deliver(msg) // Send must not wait
+	}
+}
 
 // counter is a state machine: it adds up.
 type counter struct{ sum int }
@@ -42,7 +49,7 @@ func ExampleRaft_Propose() {
 	go func() { _ = r.Run(context.Background()) }()
 	defer r.Close()
 
-	for {
+	for range time.Tick(10 * time.Millisecond) {
 		applied, err := r.Propose(context.Background(), 40)
 		if raft.OutcomeOf(err) == raft.Rejected && err != nil {
 			continue // not elected yet; certainly not done
@@ -55,31 +62,28 @@ func ExampleRaft_Propose() {
 
 // The classic interface: a server of three, whose service reads applyCh. Here one process has all three.
 func ExampleMake() {
-	ids := []raft.ServerID{"n1", "n2", "n3"}
-	servers := map[raft.ServerID]*raft.Raft{}
-	var peers []raft.Peer
-	for _, id := range ids {
-		peers = append(peers, wire{id, servers})
-	}
+	var servers sync.Map
+	peers := []raft.Peer{wire{"n1", &servers}, wire{"n2", &servers}, wire{"n3", &servers}}
 	applyCh := make(chan raft.ApplyMsg)
-	// A server sends as soon as its first election timeout is over; by then all three are in the map.
-	for me, id := range ids {
-		servers[id] = raft.Make(peers, me, raft.NewMemoryPersister(), applyCh)
+	for me, peer := range peers {
+		rf := raft.Make(peers, me, raft.NewMemoryPersister(), applyCh)
+		defer rf.Kill()
+		servers.Store(peer.ID(), rf)
 	}
-	for started := false; !started; {
-		for _, rf := range servers {
-			if _, _, isLeader := rf.Start("x=1"); isLeader {
-				started = true
-				break
-			}
+	for range time.Tick(10 * time.Millisecond) {
+		started := false
+		servers.Range(func(_, server any) bool {
+			_, _, isLeader := server.(*raft.Raft).Start("x=1")
+			started = isLeader
+			return !started
+		})
+		if started {
+			break
 		}
 	}
-	for range servers {
+	for range peers {
 		msg := <-applyCh
 		fmt.Println(msg.CommandIndex, msg.Command)
-	}
-	for _, rf := range servers {
-		rf.Kill()
 	}
 	// Output:
 	// 1 x=1

@@ -32,7 +32,7 @@ func Imports(tree *Tree, arrows map[string]Allowed) []Problem {
 func (a Allowed) permits(name string, f *File) bool {
 	if ours, ok := strings.CutPrefix(name, Module+"/"); ok {
 		// An external test package imports the package that it tests.
-		return slices.Contains(a.Ours, ours) || f.Test() && ours == f.Dir()
+		return slices.Contains(a.Ours, ours) || f.Test() && (ours == f.Dir() || slices.Contains(a.Tests, ours))
 	}
 	if !strings.Contains(strings.Split(name, "/")[0], ".") { // the standard library
 		return a.Std == nil || f.Test() || slices.Contains(a.Std, name)

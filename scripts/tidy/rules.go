@@ -25,6 +25,7 @@ type Allowed struct {
 	Ours   []string
 	Others []string
 	Std    []string
+	Tests  []string // more of this repository, for tests only
 	Why    string // completes "because ..."
 }
 
@@ -73,7 +74,8 @@ var Arrows = map[string]Allowed{
 	},
 	"cmd/raftctl": {
 		Ours: []string{"kv/api", "kv/client", "wal", "raft/consensus"}, Others: []string{cobra, pflag},
-		Why: "raftctl is a client, and reads data directories; it runs no node",
+		Tests: []string{"kv", "kv/server", "raft"}, // it is tried against the server as it is, over a Raft that is played
+		Why:   "raftctl is a client, and reads data directories; it runs no node",
 	},
 	"cmd/raftdrill": {
 		Ours: []string{"integration", "kv/client", "kv/api"}, Others: []string{cobra, pflag},

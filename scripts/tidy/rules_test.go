@@ -36,18 +36,21 @@ func want(t *testing.T, got []Problem, texts ...string) {
 func TestImportsSeesForbiddenArrows(t *testing.T) {
 	arrows := map[string]Allowed{
 		"core": {Std: []string{"fmt"}, Why: "it is pure"},
-		"net":  {Ours: []string{"core"}, Others: []string{msgpack}, Why: "it carries"},
+		"net":  {Ours: []string{"core"}, Others: []string{msgpack}, Tests: []string{"disk"}, Why: "it carries"},
 	}
 	tree := plant(t,
 		"core/a.go", "package core\nimport (\n\"fmt\"\n\"os\"\n)\n",
 		"core/a_test.go", "package core_test\nimport (\n\"os\"\n\"github.com/raftnode/raft/core\"\n\"go.uber.org/goleak\"\n\"github.com/spf13/cobra\"\n)\n",
 		"net/a.go", "package net\nimport (\n\"os\"\n\"github.com/raftnode/raft/core\"\n\"github.com/hashicorp/go-msgpack/v2/codec\"\n\"github.com/hashicorp/go-msgpackish\"\n)\n",
+		"net/b.go", "package net\nimport \"github.com/raftnode/raft/disk\"\n",
+		"net/b_test.go", "package net\nimport \"github.com/raftnode/raft/disk\"\n",
 		"stray/a.go", "package stray\n",
 	)
 	want(t, Imports(tree, arrows),
 		"core/a.go:4: core must not import os, because it is pure",
 		"core/a_test.go:6: core must not import github.com/spf13/cobra",
 		"net/a.go:6: net must not import github.com/hashicorp/go-msgpackish",
+		"net/b.go:2: net must not import github.com/raftnode/raft/disk",
 		"stray/a.go:1: package stray is not in the map",
 	)
 }

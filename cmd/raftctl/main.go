@@ -36,6 +36,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	root.InitDefaultCompletionCmd() // takes stdout as it is now
+	strict(root)
 	err := root.ExecuteContext(ctx)
 	if err != nil {
 		fmt.Fprintln(stderr, "raftctl:", err)
@@ -85,8 +87,6 @@ func newRootCommand() *cobra.Command {
 		newStatusCommand(&g), newMembersCommand(&g),
 		newLogCommand(), newVersionCommand(&g),
 	)
-	root.InitDefaultCompletionCmd()
-	strict(root)
 	return root
 }
 

@@ -25,6 +25,10 @@ const (
 // minAttempt is what an attempt gets at least, if the call has as much left: long enough for an election.
 const minAttempt = time.Second
 
+// minRepeat is the time that must be left to send a call again: with less, a server that would reject it could
+// not say so in time, and what was certainly not done would be in doubt.
+const minRepeat = 250 * time.Millisecond
+
 // maxAnswer bounds what is read of an answer: a list of the longest keys stays below it.
 const maxAnswer = 16 << 20
 
@@ -86,19 +90,26 @@ func (c *Client) do(ctx context.Context, call *call) (*reply, *Error) {
 			return nil, withDoubt(doubt, err)
 		}
 		c.passOver(which)
+		wait := pause/2 + rand.N(pause/2)
+		pause = min(2*pause, lastPause)
 		if err.Code == api.CodeUnreachable && attempt%len(c.endpoints) != 0 {
-			pause = firstPause // another endpoint may do
-			if ctx.Err() == nil {
-				continue
-			}
+			wait, pause = 0, firstPause // the next endpoint may do
+		}
+		if timeLeft(ctx) < wait+minRepeat {
+			return nil, withDoubt(doubt, err)
 		}
 		select {
-		case <-time.After(pause/2 + rand.N(pause/2)):
-			pause = min(2*pause, lastPause)
+		case <-time.After(wait):
 		case <-ctx.Done():
 			return nil, withDoubt(doubt, err)
 		}
 	}
+}
+
+// timeLeft is that of the call: every call has a deadline.
+func timeLeft(ctx context.Context) time.Duration {
+	deadline, _ := ctx.Deadline()
+	return time.Until(deadline)
 }
 
 // again tells whether to send the call again after that error can help, and cannot do it twice.
@@ -127,8 +138,7 @@ func withDoubt(doubt, last *Error) *Error {
 
 // attempt gives one endpoint its share of the time that is left.
 func (c *Client) attempt(ctx context.Context, endpoint string, call *call) (*reply, *Error) {
-	deadline, _ := ctx.Deadline()
-	share := max(time.Until(deadline)/time.Duration(len(c.endpoints)), minAttempt)
+	share := max(timeLeft(ctx)/time.Duration(len(c.endpoints)), minAttempt)
 	ctx, cancel := context.WithTimeout(ctx, share)
 	defer cancel()
 	return c.once(ctx, endpoint, call)
@@ -145,10 +155,11 @@ func (c *Client) once(ctx context.Context, endpoint string, call *call) (*reply,
 		return nil, &Error{Op: call.op, Code: api.CodeBadRequest, Outcome: api.Rejected, Detail: err.Error(), Endpoint: endpoint, Err: err}
 	}
 	req.Header = call.header.Clone()
-	if deadline, ok := ctx.Deadline(); ok && call.op != "status" {
-		// A little less than we wait, so that the server's own words reach us.
-		left := min(max(time.Until(deadline)*9/10, time.Millisecond), api.MaxTimeout)
-		req.Header.Set(api.HeaderTimeout, left.String())
+	if call.op != "status" {
+		// Less than we wait, so that the server's own words reach us.
+		left := timeLeft(ctx)
+		left -= min(max(left/10, minRepeat/2), left/2)
+		req.Header.Set(api.HeaderTimeout, max(left, time.Millisecond).String())
 	}
 	resp, sent, err := c.sender.Do(req)
 	if err != nil {

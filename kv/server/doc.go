@@ -8,8 +8,8 @@
 //     nothing will be; whatever is in doubt is "unknown".
 //   - A node that does not lead passes writes and linearizable reads on to the leader, at most once: a request that
 //     was passed on and comes to a node that does not lead is rejected there.
-//   - While no leader can be found, a request waits for one, until its time is up (Raft-Timeout, 5 s if it does not
-//     say). Only what was certainly not done is tried again. So clients see a change of leader as latency.
+//   - While no leader can be found, a request waits for one, until its time is nearly up (Raft-Timeout, 5 s if it does
+//     not say). Only what was certainly not done is tried again. So clients see a change of leader as latency.
 //   - A body that ends early, comes too slowly or is too large changes nothing.
 //   - Memory is bounded: by the number of requests in work and by the bytes of their bodies. Above
 //     the bounds requests are rejected as busy.

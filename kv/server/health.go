@@ -82,7 +82,9 @@ func (s *Server) members(st raft.Status) []api.Member {
 	members := make([]api.Member, 0, len(st.Members))
 	for _, m := range st.Members {
 		member := api.Member{ID: string(m.ID), Match: uint64(m.MatchIndex)}
-		member.ClientAddress, _ = s.cfg.ClientAddress(m.ID)
+		if address, known := s.cfg.ClientAddress(m.ID); known {
+			member.ClientAddress = address
+		}
 		if m.LastContact > 0 && m.ID != st.ID {
 			ago := (st.Now - m.LastContact).Milliseconds()
 			member.LastContactMillis = &ago

@@ -21,6 +21,10 @@ const (
 	lastPause  = 200 * time.Millisecond
 )
 
+// minTry is the time that must be left to try again: with less, a write would likely be accepted and not
+// acknowledged, and what was certainly not done would be in doubt.
+const minTry = 50 * time.Millisecond
+
 // readPatience is how long a leader may take to begin its answer to a read that was passed on, before this
 // node asks again who leads. The old leader may be paused, or cut off.
 const readPatience = time.Second
@@ -59,11 +63,22 @@ func (s *Server) onLeader(ctx context.Context, w http.ResponseWriter, work work)
 		default:
 			return problemOf(again, work.isWrite)
 		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
+		if !waited(ctx, pause) {
 			return api.NewProblem(api.CodeNoLeader, "no leader could be reached in time, nothing was done: %v", again)
 		}
+	}
+}
+
+// waited waits, unless too little time would be left then for another try.
+func waited(ctx context.Context, pause time.Duration) bool {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < pause+minTry {
+		return false
+	}
+	select {
+	case <-time.After(pause):
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

@@ -20,14 +20,18 @@ type Config struct {
 	Nodes  int      // how many; 0 means 3
 	Dir    string   // an existing directory: data directories and logs are put below it
 	Args   []string // more arguments for each raftnode
+	// Plain means no links: the nodes reach each other at their addresses in --cluster, as in production, and each comes
+	// back where it was. The ports are free ones that the kernel gives to nobody by itself.
+	Plain bool
 }
 
-// Cluster is N nodes on loopback and a Link for each direction between each two of them.
+// Cluster is N nodes on loopback, a Link for each direction between each two of them, and one from clients to each.
 type Cluster struct {
-	cfg   Config
-	nodes []*Node
-	links [][]*Link // links[i][j] carries what node i says to node j; nil where i == j
-	http  *http.Client
+	cfg    Config
+	nodes  []*Node
+	links  [][]*Link // links[i][j] carries what node i says to node j; nil where i == j; empty if Plain
+	fronts []*Link   // fronts[i] brings clients to node i, at an address that outlives its restarts; empty if Plain
+	http   *http.Client
 }
 
 // statusLimit bounds one request for a status: the answer needs no peer, so it is quick or it is none.
@@ -46,23 +50,38 @@ func NewCluster(cfg Config) (*Cluster, error) {
 		id := fmt.Sprintf("n%d", i+1)
 		c.nodes = append(c.nodes, &Node{
 			ID: id, DataDir: filepath.Join(cfg.Dir, id), LogPath: filepath.Join(cfg.Dir, id+".log"), cluster: c, index: i,
+			listenPeer: anyPort, listenClient: anyPort,
 		})
 	}
-	for i := range c.nodes {
+	connect := c.connect
+	if cfg.Plain {
+		connect = c.assignPorts
+	}
+	if err := connect(); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+func (c *Cluster) connect() error {
+	for i, node := range c.nodes {
+		front, err := NewLink(node.ClientAddr)
+		if err != nil {
+			return err
+		}
+		c.fronts = append(c.fronts, front)
 		row := make([]*Link, len(c.nodes))
 		c.links = append(c.links, row)
 		for j, to := range c.nodes {
 			if i == j {
 				continue
 			}
-			link, err := NewLink(to.PeerAddr)
-			if err != nil {
-				return nil, errors.Join(err, c.Close())
+			if row[j], err = NewLink(to.PeerAddr); err != nil {
+				return err
 			}
-			row[j] = link
 		}
 	}
-	return c, nil
+	return nil
 }
 
 // Close kills what runs and ends all links. The files stay.
@@ -71,7 +90,7 @@ func (c *Cluster) Close() error {
 	for _, n := range c.nodes {
 		errs = append(errs, n.Kill())
 	}
-	for _, row := range c.links {
+	for _, row := range append(c.links, c.fronts) {
 		for _, link := range row {
 			if link != nil {
 				link.Close()
@@ -87,6 +106,20 @@ func (c *Cluster) Nodes() []*Node { return c.nodes }
 
 // Link carries what from says to to.
 func (c *Cluster) Link(from, to *Node) *Link { return c.links[from.index][to.index] }
+
+// Endpoints are addresses for clients that stay the same over restarts, one for each node. Behind each is a Link, unless the
+// cluster is Plain: where a node is down, a connection is accepted and reset.
+func (c *Cluster) Endpoints() []string {
+	var addrs []string
+	for i, n := range c.nodes {
+		if c.cfg.Plain {
+			addrs = append(addrs, n.listenClient)
+		} else {
+			addrs = append(addrs, c.fronts[i].Addr())
+		}
+	}
+	return addrs
+}
 
 // Isolate cuts all links between the given nodes and the others, in both directions.
 func (c *Cluster) Isolate(nodes ...*Node) {

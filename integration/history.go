@@ -111,6 +111,18 @@ func (h *History) Events() []Event {
 	return slices.Clone(h.events)
 }
 
+// FirstAcknowledged finds, of the writes that were asked for at or after from, the one that was acknowledged first.
+func (h *History) FirstAcknowledged(from int64) (first Op, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i := len(h.ops) - 1; i >= 0 && h.ops[i].Return >= from; i-- {
+		if op := &h.ops[i]; op.acknowledged() && op.Call >= from && (!ok || op.Return < first.Return) {
+			first, ok = *op, true
+		}
+	}
+	return first, ok
+}
+
 // Tally counts the operations so far.
 func (h *History) Tally() Tally {
 	h.mu.Lock()

@@ -29,15 +29,15 @@ type Verdict struct {
 	Reason string
 }
 
-// String is PASS, FAIL: reason or UNKNOWN: reason.
+// String is PASS, or FAIL or UNKNOWN with the reason.
 func (v Verdict) String() string {
 	switch v.Result {
 	case Passed:
 		return "PASS"
 	case Broken:
-		return "FAIL: " + v.Reason
+		return "FAIL " + v.Reason
 	}
-	return "UNKNOWN: " + v.Reason
+	return "UNKNOWN " + v.Reason
 }
 
 // Judgement is what came of checking a history.
@@ -46,7 +46,7 @@ type Judgement struct {
 	Tally   Tally
 	Keys    int           // how many were checked
 	Ops     int           // how many took part in the check for linearizability
-	Took    time.Duration // that check
+	Checked time.Duration // how long that took
 	Lost    []string      // acknowledged writes that the final state contradicts, and nodes that differ: empty if all is well
 	Back    []string      // operations that contradict the order of the log: empty if all is well
 	Illegal []string      // keys with a history that no linearizable store could have
@@ -70,7 +70,7 @@ func Judge(h *History, finals Finals, how Judging) Judgement {
 	j := Judgement{Tally: tally(ops), Lost: lost(ops, finals), histories: map[string][]porcupine.Operation{}}
 	start := time.Now()
 	j.linearizable(ops, start.Add(how.Limit))
-	j.Took = time.Since(start)
+	j.Checked = time.Since(start)
 	j.decide(max(how.Enough, 1), how.Limit)
 	return j
 }

@@ -166,7 +166,7 @@ func TestJudgeLeavesUnknownOutcomesOpen(t *testing.T) {
 }
 
 func TestJudgeDoesNotPassWhatProvesNothing(t *testing.T) {
-	if j := tell().judge(); j.Verdict.Result != Undecided || !strings.Contains(j.Verdict.String(), "UNKNOWN: 0 writes") {
+	if j := tell().judge(); j.Verdict.Result != Undecided || !strings.Contains(j.Verdict.String(), "UNKNOWN 0 writes") {
 		t.Errorf("an empty history: %v", j.Verdict)
 	}
 	// Thirty writes at once that all may have been done, and one read that none explains: too much to try in no time.

@@ -82,8 +82,8 @@ func dial(t *testing.T, link *Link) net.Conn {
 	return conn
 }
 
-// ask sends a line and returns the answer, or the error that came instead.
-func ask(conn net.Conn, line string) (string, error) {
+// say sends a line and returns the answer, or the error that came instead.
+func say(conn net.Conn, line string) (string, error) {
 	if _, err := io.WriteString(conn, line+"\n"); err != nil {
 		return "", err
 	}
@@ -94,8 +94,8 @@ func ask(conn net.Conn, line string) (string, error) {
 	return string(answer[:len(line)]), nil
 }
 
-// askAnew asks over a new connection. Where a reset is quick, the dial itself can fail of it.
-func askAnew(t *testing.T, link *Link, line string) (string, error) {
+// sayAnew asks over a new connection. Where a reset is quick, the dial itself can fail of it.
+func sayAnew(t *testing.T, link *Link, line string) (string, error) {
 	t.Helper()
 	conn, err := net.Dial("tcp", link.Addr())
 	if err != nil {
@@ -105,12 +105,12 @@ func askAnew(t *testing.T, link *Link, line string) (string, error) {
 	if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	return ask(conn, line)
+	return say(conn, line)
 }
 
 func mustAnswer(t *testing.T, conn net.Conn, line string) {
 	t.Helper()
-	if got, err := ask(conn, line); err != nil || got != line {
+	if got, err := say(conn, line); err != nil || got != line {
 		t.Fatalf("asked %q: got %q, %v", line, got, err)
 	}
 }
@@ -127,10 +127,10 @@ func TestCutResetsOldAndNewConnections(t *testing.T) {
 	conn := dial(t, link)
 	mustAnswer(t, conn, "before")
 	link.Cut()
-	if got, err := ask(conn, "during"); err == nil {
+	if got, err := say(conn, "during"); err == nil {
 		t.Fatalf("answered %q over a cut link", got)
 	}
-	if got, err := askAnew(t, link, "new"); err == nil {
+	if got, err := sayAnew(t, link, "new"); err == nil {
 		t.Fatalf("a new connection was answered %q over a cut link", got)
 	}
 	link.Heal()
@@ -150,7 +150,7 @@ func TestBlackholeSwallowsWithoutReset(t *testing.T) {
 			t.Fatal(err)
 		}
 		// The deadline must be what ends it: a reset or an answer would come at once.
-		if got, err := ask(conn, "during"); !errors.Is(err, os.ErrDeadlineExceeded) {
+		if got, err := say(conn, "during"); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatalf("%s connection: %q, %v, want silence", name, got, err)
 		}
 	}
@@ -159,7 +159,7 @@ func TestBlackholeSwallowsWithoutReset(t *testing.T) {
 	if err := old.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := ask(old, "after"); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+	if got, err := say(old, "after"); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("the connection that lost bytes answered %q, %v, want a reset", got, err)
 	}
 	mustAnswer(t, dial(t, link), "after")
@@ -216,7 +216,7 @@ func TestLinkLooksItsTargetUpAnew(t *testing.T) {
 			return "", false
 		}
 	})
-	if got, err := askAnew(t, link, "nobody"); err == nil {
+	if got, err := sayAnew(t, link, "nobody"); err == nil {
 		t.Fatalf("answered %q without a target", got)
 	}
 	first, _ := newEcho(t).target()
@@ -250,7 +250,7 @@ func TestLinkSurvivesAFloodOfCutsAndConnections(t *testing.T) {
 	}()
 	for range 200 {
 		// An answer, a reset and a refusal are all right: the race detector and goleak are the judges.
-		_, _ = askAnew(t, link, "x")
+		_, _ = sayAnew(t, link, "x")
 	}
 	close(stop)
 	<-done

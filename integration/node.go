@@ -22,6 +22,8 @@ type Node struct {
 	cluster *Cluster
 	index   int // its place in Cluster.Nodes
 
+	listenPeer, listenClient string // what it is told to listen on; port 0 lets the kernel pick
+
 	mu     sync.Mutex // guards what follows; a leaf
 	proc   *process   // nil: it is not meant to run
 	addrs  addresses
@@ -95,6 +97,10 @@ func (n *Node) Args() []string {
 	c := n.cluster
 	var members, dials []string
 	for i, peer := range c.nodes {
+		if c.cfg.Plain {
+			members = append(members, fmt.Sprintf("%s=%s", peer.ID, peer.listenPeer))
+			continue
+		}
 		members = append(members, fmt.Sprintf("%s=%s", peer.ID, nominalAddress(i)))
 		if peer != n {
 			dials = append(dials, fmt.Sprintf("%s=%s", peer.ID, c.links[n.index][i].Addr()))
@@ -102,7 +108,7 @@ func (n *Node) Args() []string {
 	}
 	args := []string{
 		"serve", "--id", n.ID, "--data-dir", n.DataDir, "--cluster", strings.Join(members, ","),
-		"--listen-peer", "127.0.0.1:0", "--listen-client", "127.0.0.1:0",
+		"--listen-peer", n.listenPeer, "--listen-client", n.listenClient,
 	}
 	if len(dials) > 0 {
 		args = append(args, "--dial", strings.Join(dials, ","))
@@ -110,7 +116,7 @@ func (n *Node) Args() []string {
 	return append(args, c.cfg.Args...)
 }
 
-// nominalAddress is how --cluster names a member. All peers are reached through --dial, so nobody must ever use it: it is a port
+// nominalAddress is how --cluster names a member where there are links. All peers are reached through --dial, so nobody must ever use it: it is a port
 // where no ordinary process can listen. A node that went past its links would reach nothing, and be
 // noticed, where the address of a listener that forwards would hide it.
 func nominalAddress(i int) string { return fmt.Sprintf("127.0.0.1:%d", i+1) }
@@ -222,6 +228,20 @@ func (n *Node) crashed() error {
 		return proc.exitError()
 	}
 	return nil
+}
+
+// Ended says how the process ended, if it did so without being asked to by this harness; "" if not.
+func (n *Node) Ended() string {
+	n.mu.Lock()
+	proc := n.proc
+	n.mu.Unlock()
+	switch {
+	case proc == nil || !proc.gone():
+		return ""
+	case proc.exit == nil:
+		return "exit status 0"
+	}
+	return proc.exit.Error()
 }
 
 // poll asks until the answer is yes or an error. When ctx ends first, the error says what was awaited.

@@ -108,8 +108,11 @@ func (p *process) exitError() error {
 	if p.exit != nil {
 		state = p.exit.Error()
 	}
-	return fmt.Errorf("%s (pid %d) exited: %s; the end of %s:\n%s", p.name, p.pid, state, p.logPath, indent(p.tail(10)))
+	return fmt.Errorf("%s (pid %d) %w: %s; the end of %s:\n%s", p.name, p.pid, errExited, state, p.logPath, indent(p.tail(10)))
 }
+
+// errExited: a process that should run does not.
+var errExited = errors.New("exited")
 
 // tail gives the last lines that this incarnation printed.
 func (p *process) tail(lines int) string {

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit codes.
+const (
+	exitPass      = 0
+	exitBroken    = 1
+	exitUndecided = 2
+	exitUsage     = 64
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// verdictError carries an exit code for something that has been said already.
+type verdictError struct{ code int }
+
+func (e *verdictError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+
+// runError is an error of the work, as opposed to one of the command line.
+type runError struct{ error }
+
+func (e runError) Unwrap() error { return e.error }
+
+// execute runs one command line and gives the exit code.
+func execute(ctx context.Context, args []string, in io.Reader, out, talk io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(talk)
+	err := root.ExecuteContext(ctx)
+	var verdict *verdictError
+	var failed runError
+	switch {
+	case err == nil:
+		return exitPass
+	case errors.As(err, &verdict):
+		return verdict.code
+	case errors.As(err, &failed):
+		fmt.Fprintf(talk, "raftdrill: %v\n", err)
+		return exitUndecided
+	}
+	fmt.Fprintf(talk, "raftdrill: %v\nSee raftdrill --help.\n", err)
+	return exitUsage
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "raftdrill",
+		Short: "Break clusters of real raftnode processes, and judge what clients saw",
+		Example: `  raftdrill run demo
+  raftdrill run crashes --rounds 100 --seed 7
+  raftdrill up`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return errors.New("say what to do: run SCENARIO, list or up")
+		},
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.AddCommand(newRun(), newList(), newUp())
+	return root
+}

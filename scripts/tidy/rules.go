@@ -26,7 +26,7 @@ type Allowed struct {
 	Others []string
 	Std    []string
 	Tests  []string // more of this repository, for tests only
-	Why    string // completes "because ..."
+	Why    string   // completes "because ..."
 }
 
 // Arrows is the picture of who may import whom; tests may import TestOnly besides. A new arrow is a decision:

@@ -37,7 +37,7 @@ func FuzzDecodeRecord(f *testing.F) {
 var fuzzIdentity = identity{cluster: "c1", node: "n1", store: "00112233445566778899aabbccddeeff"}
 
 // FuzzRecovery: a segment of any bytes is refused, or recovered to a log that a server could have had; and what
-// was recovered stays.
+// was recovered stays. Each try fsyncs; give `go test -fuzz` also -fuzzminimizetime=1x, or it spends its time on making inputs smaller.
 func FuzzRecovery(f *testing.F) {
 	whole := fuzzLog()
 	f.Add(whole, 0, byte(0))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"time"
 
 	"github.com/raftnode/raft/raft/consensus"
@@ -53,6 +54,9 @@ func Scan(dir string, visit func(Record) error) (Recovery, error) {
 }
 
 func (s *scanner) readOnly(dir string) ([]segment, error) {
+	if _, err := os.Stat(dir); err != nil {
+		return nil, err
+	}
 	var err error
 	s.id, err = readIdentity(dir)
 	if errors.Is(err, fs.ErrNotExist) {

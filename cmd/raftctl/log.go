@@ -72,7 +72,7 @@ func newLogVerifyCommand() *cobra.Command {
 }
 
 func newLogLsCommand() *cobra.Command {
-	var last int
+	var last uint64
 	cmd := &cobra.Command{
 		Use:   "ls DIR",
 		Short: "List the records, oldest first",
@@ -81,9 +81,6 @@ func newLogLsCommand() *cobra.Command {
 		Example: "  raftctl log ls data/n1\n  raftctl log ls data/n1 --last 20 -o json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if last < 0 {
-				return fmt.Errorf("--last is %d: give a number of records, or 0 for all", last)
-			}
 			first, err := firstToList(args[0], last)
 			if err != nil {
 				return err
@@ -91,20 +88,20 @@ func newLogLsCommand() *cobra.Command {
 			return listRecords(cmd.OutOrStdout(), args[0], first, logAsJSON(cmd))
 		},
 	}
-	cmd.Flags().IntVar(&last, "last", 0, "list only the last N records (default 0: all)")
+	cmd.Flags().Uint64Var(&last, "last", 0, "list only the last N records; 0 lists all")
 	return cmd
 }
 
 // firstToList is the number of the first record to list, so that it are the last ones.
-func firstToList(dir string, last int) (uint64, error) {
+func firstToList(dir string, last uint64) (uint64, error) {
 	if last == 0 {
 		return 0, nil
 	}
 	found, err := wal.Scan(dir, nil)
-	if err != nil || found.Records < uint64(last) {
+	if err != nil || found.Records < last {
 		return 0, err
 	}
-	return found.Records - uint64(last) + 1, nil
+	return found.Records - last + 1, nil
 }
 
 // listRecords prints as it reads, so that also a damaged log shows what comes before the damage.

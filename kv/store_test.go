@@ -72,7 +72,8 @@ func TestPutAppendDelete(t *testing.T) {
 	}
 }
 
-// What a reader holds must not change under it, though appends work in place.
+// What a reader holds must not change under it, though appends work in place; nor can the reader reach
+// behind its end.
 func TestAValueThatWasReadDoesNotChange(t *testing.T) {
 	r := newReplica(t)
 	logged := []byte("abc")
@@ -81,9 +82,13 @@ func TestAValueThatWasReadDoesNotChange(t *testing.T) {
 	for i := range 50 {
 		item, _, _ := r.store.Get("k")
 		held = append(held, item.Value)
-		_ = append(item.Value, "overwritten"...) // must not reach the Store either
 		r.must(r.do(Command{Op: Append, Key: "k", Value: []byte{byte('0' + i%10)}}), Done)
 	}
+	for _, value := range held {
+		_ = append(value, "overwritten"...) // what stands behind it now is the Store's
+	}
+	item, _, _ := r.store.Get("k")
+	held = append(held, item.Value)
 	for i, value := range held {
 		if want := "abc" + strings.Repeat("0123456789", 5)[:i]; string(value) != want {
 			t.Fatalf("read %d is now %q, was %q", i, value, want)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -321,5 +322,18 @@ func TestBadConfigurations(t *testing.T) {
 	}
 	if CodeOf(nil) != "" || CodeOf(errors.New("x")) != "" || OutcomeOf(errors.New("x")) != api.Unknown {
 		t.Error("errors of others are not told apart")
+	}
+}
+
+// Every write of a Client that tries again has a session. If one had none, it must not be sent twice.
+func TestAWriteWithoutASessionIsNotRepeated(t *testing.T) {
+	s := serve(t, nothing, written(1))
+	c := connect(t, Config{}, s.addr)
+	ctx, cancel := context.WithTimeout(t.Context(), api.DefaultTimeout)
+	defer cancel()
+	_, err := c.do(ctx, &call{op: "append", method: http.MethodPost, path: api.PathAppend + "k", header: http.Header{}, isWrite: true})
+	isError(t, err, api.CodeNoAnswer, api.Unknown)
+	if n := len(s.got()); n != 1 {
+		t.Errorf("sent %d times", n)
 	}
 }

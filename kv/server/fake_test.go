@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -108,6 +109,9 @@ type node struct {
 	t    *testing.T
 	raft *fakeRaft
 	kv   *Server
+
+	passedOn atomic.Int32 // requests that another node passed on to this one
+
 	http *httptest.Server
 	addr string
 }
@@ -139,7 +143,12 @@ func cluster(t *testing.T, size int, change ...func(*Config)) []*node {
 		}
 		n.kv = server
 		n.http = httptest.NewUnstartedServer(nil)
-		n.http.Config = NewHTTPServer(server)
+		n.http.Config = NewHTTPServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get(api.HeaderForwarded) != "" {
+				n.passedOn.Add(1)
+			}
+			server.ServeHTTP(w, r)
+		}))
 		n.http.Start()
 		n.addr = n.http.Listener.Addr().String()
 		mu.Lock()

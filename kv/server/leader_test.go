@@ -63,8 +63,11 @@ func TestARequestIsPassedOnOnce(t *testing.T) {
 	follower.is(follower.do("PUT", "/v1/kv/k", "v", "Raft-Forwarded: n9"), 503, "not-leader", "rejected")
 	follower.is(follower.do("GET", "/v1/kv/k", "", "Raft-Forwarded: n9"), 503, "not-leader", "rejected")
 
-	// Each believes that the other leads, until n1 finds that it does.
-	for _, method := range []string{"DELETE", "GET"} {
+	leader.passedOn.Store(0)
+	follower.passedOn.Store(0)
+
+	// Each believes that the other leads, until n1 finds that it does. What n1 passed on must not come back.
+	for i, method := range []string{"DELETE", "GET"} {
 		asked := map[string]int{}
 		leader.raft.failWith(func(context.Context) error {
 			if asked["n1"]++; asked["n1"] == 2 {
@@ -78,6 +81,9 @@ func TestARequestIsPassedOnOnce(t *testing.T) {
 		})
 		if got := leader.do(method, "/v1/kv/k", ""); got.status != 200 && got.status != 404 || asked["n1"] != 2 || asked["n2"] != 1 {
 			t.Errorf("%s got %d after asking %v, want n1 twice and n2 once", method, got.status, asked)
+		}
+		if to, back := int(follower.passedOn.Load()), leader.passedOn.Load(); to != i+1 || back != 0 {
+			t.Errorf("%s: %d requests were passed on, want %d; %d came back", method, to, i+1, back)
 		}
 	}
 }

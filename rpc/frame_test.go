@@ -73,7 +73,7 @@ func TestAFrameOverTheLimitIsRefusedBeforeItIsRead(t *testing.T) {
 	for _, length := range []uint32{101, 1 << 20, 0xffffffff} {
 		header := frame(KindRequestVote, 1, "")
 		binary.BigEndian.PutUint32(header, length)
-		rest := &countingReader{r: neverEnding{}}
+		rest := &countingReader{r: io.LimitReader(neverEnding{}, 1<<20)}
 		got := allocated(func() {
 			_, err := readFrames(io.MultiReader(bytes.NewReader(header), rest), 100)
 			if !errors.As(err, new(violation)) {

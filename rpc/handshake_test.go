@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/raftnode/raft/raft/consensus"
 )
@@ -43,6 +44,7 @@ func (s *server) dial() net.Conn {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(patience))
 	return conn
 }
 
@@ -106,7 +108,7 @@ func TestRefusalsEachWithItsReason(t *testing.T) {
 			back := bytes.NewReader(s.say(h.append(nil)))
 			a, err := readAnswer(back)
 			if err != nil || a.accepted || !strings.Contains(a.reason, c.want) || back.Len() != 0 {
-				t.Errorf("answer %+v, error %v, %d bytes behind it; want the reason %q", a, err, back.Len(), c.want)
+				t.Fatalf("answer %+v, error %v, %d bytes behind it; want the reason %q", a, err, back.Len(), c.want)
 			}
 			if e := s.await(IncomingRefused); !strings.Contains(e.Reason, c.want) {
 				t.Errorf("event %q, want the reason %q", e, c.want)

@@ -68,7 +68,7 @@ func TestAMessageThatCannotBeSentIsDroppedAndTheNextIsNot(t *testing.T) {
 			a.link("b").Send(c.m)
 			a.link("b").Send(vote("a", "b", 7))
 			if m := <-b.got; m.Head().Term != 7 {
-				t.Errorf("got %+v", m)
+				t.Fatalf("got %+v", m)
 			}
 			if e := a.await(MessageDropped); !strings.Contains(e.Reason, c.want) || e.Peer != "b" {
 				t.Errorf("event %q, want the reason %q", e, c.want)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -73,15 +74,24 @@ func (s *server) stop() {
 	s.ended = nil
 }
 
+// patience is how long a test that has failed already waits before it says so.
+const patience = 20 * time.Second
+
 // await gives the first event of that kind.
 func (s *server) await(kind EventKind) Event {
 	s.t.Helper()
-	for e := range s.events {
-		if e.Kind == kind {
-			return e
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	for {
+		select {
+		case e := <-s.events:
+			if e.Kind == kind {
+				return e
+			}
+		case <-late.C:
+			s.t.Fatalf("no event %q", kind)
 		}
 	}
-	panic("unreachable: events is never closed")
 }
 
 // link gives the link to a peer.

@@ -90,7 +90,7 @@ func (in *incoming) greet(c *inConn, e *Event) (*hello, error) {
 	}
 	a := answer{version: protocolVersion, cluster: in.cfg.Cluster, server: in.cfg.ID}
 	if a.reason = h.refusal(in.cfg); a.reason != "" {
-		c.conn.Write(a.append(nil)) // if it fails, the caller learns less, and that is all
+		_, _ = c.conn.Write(a.append(nil)) // if it fails the caller learns less, and that is all
 		return nil, errors.New(a.reason)
 	}
 	if !in.register(c, h) {

@@ -134,4 +134,13 @@ func TestMessagesArriveInOrderAndFromTheirSender(t *testing.T) {
 			t.Fatalf("a got %+v, want the message of term %d from b", h, term)
 		}
 	}
+	a.stop()
+	b.stop()
+	from, to := a.Stats()[0], b.Stats()[0]
+	if from.ID != "b" || from.MessagesSent != 1000 || from.MessagesReceived != 1000 || from.MessagesDropped != 0 {
+		t.Errorf("%+v", from)
+	}
+	if to.BytesReceived < 1000*frameHeader || to.BytesReceived > from.BytesSent || from.Connected || from.Incoming {
+		t.Errorf("%+v\n%+v", from, to)
+	}
 }

@@ -38,7 +38,15 @@ var Arrows = map[string]Allowed{
 	},
 	"raft": {
 		Ours: []string{"raft/consensus"}, Others: []string{hclog},
-		Why: "who embeds raft links the algorithm and a logger; disk and network come through Persister and Peer",
+		Tests: []string{"raft/lab", "raft/lab/labnet"}, // its external tests are the lab's
+		Why:   "who embeds raft links the algorithm and a logger; disk and network come through Persister and Peer",
+	},
+	"raft/lab": {
+		Why: "the lab judges any system that can do what it asks, real processes among them",
+	},
+	"raft/lab/labnet": {
+		Ours: []string{"raft", "raft/consensus", "raft/lab", "rpc"},
+		Why:  "the lab's servers are this host's, and its messages are encoded as rpc encodes them",
 	},
 	"rpc": {
 		Ours: []string{"raft/consensus"}, Others: []string{msgpack},
@@ -65,7 +73,8 @@ var Arrows = map[string]Allowed{
 	},
 	"integration": {
 		Ours: []string{"kv/client", "kv/api"}, Others: []string{porcupine},
-		Why: "the harness sees what users see: processes and their API",
+		Tests: []string{"raft/lab"}, // the lab's scripts, which import nothing, against processes
+		Why:   "the harness sees what users see: processes and their API",
 	},
 	"cmd/raftnode": {
 		Ours:   []string{"raft", "raft/consensus", "rpc", "wal", "kv", "kv/api", "kv/server"},

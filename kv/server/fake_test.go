@@ -110,6 +110,7 @@ type node struct {
 	raft *fakeRaft
 	kv   *Server
 
+	stop     func()
 	passedOn atomic.Int32 // requests that another node passed on to this one
 
 	http *httptest.Server

@@ -74,7 +74,7 @@ func (c *Cluster) Restart(i int) {
 	opts := append([]raft.Option{
 		raft.WithSeed(c.opts.Seed),
 		raft.WithConfig(func(cfg *raft.Config) {
-			cfg.OnFact = func(f consensus.Fact) { c.opts.Trace.note(i, f.String()) }
+			cfg.OnFact = func(f consensus.Fact) { c.opts.Trace.fact(i, f) }
 		}),
 	}, c.opts.Raft...)
 	applyCh := make(chan raft.ApplyMsg)

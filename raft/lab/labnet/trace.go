@@ -69,6 +69,31 @@ func (t *Trace) message(from, to int, msg raft.Message, lost string) {
 	t.note(from, fmt.Sprintf("%s n%d %s", arrow, to, describe(msg)))
 }
 
+// fact writes what the algorithm did.
+func (t *Trace) fact(i int, f consensus.Fact) {
+	switch f := f.(type) {
+	case consensus.BecameCandidate:
+		t.note(i, fmt.Sprintf("CANDIDATE in T%d", f.Term))
+	case consensus.BecameLeader:
+		t.note(i, fmt.Sprintf("LEADER of T%d", f.Term))
+	case consensus.BecameFollower:
+		switch {
+		case f.Leader != "":
+			t.note(i, fmt.Sprintf("follows %s in T%d", f.Leader, f.Term))
+		case f.Was != consensus.Follower:
+			t.note(i, fmt.Sprintf("steps down: T%d", f.Term))
+		default:
+			t.note(i, fmt.Sprintf("follower in T%d", f.Term))
+		}
+	case consensus.VoteGranted:
+		t.note(i, fmt.Sprintf("votes for %s in T%d", f.To, f.Term))
+	case consensus.Truncated:
+		t.note(i, fmt.Sprintf("deletes %d to %d", f.From, f.To))
+	default:
+		t.note(i, f.String())
+	}
+}
+
 // describe says in a few words what a message says.
 func describe(msg raft.Message) string {
 	switch m := msg.(type) {

@@ -2,6 +2,7 @@ package raft
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -78,15 +79,16 @@ func (a *applyChannel) Apply(commands []Command) []any {
 // uncommitted already, or that was killed, takes nothing: it gives -1 and false. There is no promise
 // that the command will be committed: watch applyCh, at that index, for that term.
 //
-// The type of command must be known: see Register. Start panics if it cannot encode the command.
+// The type of command must be known: see Register. Start panics if it cannot encode the command
+// or if it is too large: Submit has errors instead.
 func (r *Raft) Start(command any) (index, term int, isLeader bool) {
-	p, err := newProposal(command, r.cfg.MaxCommandBytes)
-	if err != nil {
+	at, in, err := r.Submit(command)
+	var encoding *EncodingError
+	switch {
+	case err == nil:
+		return int(at), int(in), true
+	case errors.As(err, &encoding), errors.Is(err, ErrTooLarge):
 		panic(fmt.Sprintf("raft: Start: %v", err))
-	}
-	if r.mailbox.put(event{proposal: p}) && <-p.accepted == nil {
-		place := p.place.Load()
-		return int(place.index), int(place.term), true
 	}
 	term, _ = r.GetState()
 	return -1, term, false

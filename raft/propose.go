@@ -99,6 +99,23 @@ func (r *Raft) Propose(ctx context.Context, command any) (Applied, error) {
 	}
 }
 
+// Submit appends command to the log and does not wait for what becomes of it: it gives the place at which the command will
+// stand if it is ever committed. All its errors are Rejected ones.
+func (r *Raft) Submit(command any) (Index, Term, error) {
+	p, err := newProposal(command, r.cfg.MaxCommandBytes)
+	if err != nil {
+		return 0, 0, err
+	}
+	if !r.mailbox.put(event{proposal: p}) {
+		return 0, 0, ErrClosed
+	}
+	if err := <-p.accepted; err != nil {
+		return 0, 0, err
+	}
+	place := p.place.Load()
+	return place.index, place.term, nil
+}
+
 // takeProposal offers a proposal to the module. Only Raft.run calls it.
 func (r *Raft) takeProposal(p *proposal) {
 	if !p.taken.CompareAndSwap(false, true) {

@@ -23,6 +23,15 @@ const (
 	HeaderTimeout = "Raft-Timeout"
 	// HeaderForwarded names the server that passed the request on. Such a request is not passed on again.
 	HeaderForwarded = "Raft-Forwarded"
+	// HeaderPrefer with PreferAsync (RFC 7240) on a write asks for an answer as soon as the leader has the write in its
+	// log: 202, with the index and term that it has if it is ever committed.
+	HeaderPrefer = "Prefer"
+)
+
+// PreferAsync is the preference that writes know, and HeaderApplied says that it was heeded.
+const (
+	PreferAsync   = "respond-async"
+	HeaderApplied = "Preference-Applied"
 )
 
 // Headers of answers. Every answer carries all three.

@@ -71,6 +71,17 @@ func (f *fakeRaft) check(ctx context.Context) error {
 	return nil
 }
 
+// Submit takes a command in that is never committed.
+func (f *fakeRaft) Submit(any) (raft.Index, raft.Term, error) {
+	if err := f.check(context.Background()); err != nil {
+		return 0, 0, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.index++
+	return f.index, f.status.Term, nil
+}
+
 func (f *fakeRaft) Propose(ctx context.Context, command any) (raft.Applied, error) {
 	if err := f.check(ctx); err != nil {
 		return raft.Applied{}, err

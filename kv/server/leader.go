@@ -133,7 +133,7 @@ func forwarded(ctx context.Context, work work, self raft.ServerID, address strin
 	if err != nil {
 		return nil, fmt.Errorf("pass the request on to %q: %w", address, err)
 	}
-	for _, name := range []string{"If-Match", "If-None-Match", api.HeaderClient, api.HeaderSeq} {
+	for _, name := range []string{"If-Match", "If-None-Match", api.HeaderClient, api.HeaderSeq, api.HeaderPrefer} {
 		if value := from.Header.Get(name); value != "" {
 			req.Header.Set(name, value)
 		}
@@ -168,7 +168,7 @@ func (s *Server) passBack(w http.ResponseWriter, work work, resp *http.Response,
 	}
 	for _, name := range []string{
 		api.HeaderIndex, api.HeaderTerm, api.HeaderLeader, "Etag", "Content-Type", "Content-Length",
-		"Retry-After", "Cache-Control", "X-Content-Type-Options",
+		"Retry-After", "Cache-Control", "X-Content-Type-Options", api.HeaderApplied,
 	} {
 		if values, ok := resp.Header[name]; ok {
 			w.Header()[name] = values

@@ -16,6 +16,8 @@ import (
 type Raft interface {
 	// Propose returns once the command is committed and the Store has applied it.
 	Propose(ctx context.Context, command any) (raft.Applied, error)
+	// Submit returns once the command is in the leader's log; what becomes of it is open.
+	Submit(command any) (raft.Index, raft.Term, error)
 	// Read returns once the Store has applied everything that was acknowledged before the call.
 	Read(ctx context.Context) (raft.Index, error)
 	// Status does not wait for anything.

@@ -42,13 +42,28 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, op kv.Op, escaped
 	if err != nil {
 		return bad("%v", err) // the client id: all else was checked
 	}
-	return s.onLeader(ctx, w, work{request: r, body: command.Value, isWrite: true, here: func(ctx context.Context) error {
+	here := func(ctx context.Context) error {
 		applied, err := s.cfg.Raft.Propose(ctx, encoded)
 		if err == nil {
 			s.answerWrite(w, op, applied)
 		}
 		return err
-	}})
+	}
+	if r.Header.Get(api.HeaderPrefer) == api.PreferAsync {
+		here = func(context.Context) error { return s.submit(w, encoded) }
+	}
+	return s.onLeader(ctx, w, work{request: r, body: command.Value, isWrite: true, here: here})
+}
+
+// submit answers as soon as the write is in the log. Whether it is ever committed, a read of the key will tell.
+func (s *Server) submit(w http.ResponseWriter, encoded []byte) error {
+	index, term, err := s.cfg.Raft.Submit(encoded)
+	if err != nil {
+		return err
+	}
+	w.Header().Set(api.HeaderApplied, api.PreferAsync)
+	s.answerJSON(w, http.StatusAccepted, position{index: index, term: term}, api.Written{Index: uint64(index), Term: uint64(term)})
+	return nil
 }
 
 func parseCommand(r *http.Request, op kv.Op, escapedKey string) (command kv.Command, problem *api.Problem) {

@@ -24,7 +24,11 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if buildDir != "" {
+		_ = os.RemoveAll(buildDir)
+	}
+	os.Exit(code)
 }
 
 // fakeNode writes addresses.json and answers /v1/status; n1 says that it leads.
@@ -65,6 +69,10 @@ func fakeNode(args []string) error {
 		_ = json.NewEncoder(w).Encode(api.Status{ID: *id, Role: role, Term: 3, Leader: "n1", Applied: 7, LastIndex: 7})
 	})
 	mux.HandleFunc("GET /readyz", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("PUT /", func(http.ResponseWriter, *http.Request) {
+		fmt.Fprintln(os.Stderr, "a write was too much for me")
+		os.Exit(3)
+	})
 	mux.HandleFunc("GET /exit", func(http.ResponseWriter, *http.Request) {
 		fmt.Fprintln(os.Stderr, "the reason why I leave")
 		os.Exit(3)

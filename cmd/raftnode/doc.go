@@ -12,7 +12,7 @@
 //   - Every setting comes from a flag, else from the environment (RAFTNODE_DATA_DIR), else from the file given
 //     by --config, else from its default. All mistakes in them are reported at once, and nothing is started.
 //   - A data directory belongs to one node of one cluster, and to one process at a time.
-//   - Exit code 0: it was asked to stop, by SIGTERM or SIGINT. 1: it cannot start or must stop; the last line on stderr
+//   - Exit code 0: it was asked to stop, by SIGTERM or SIGINT, and did within 8 seconds. 1: it cannot start or must stop; the last line on stderr
 //     says why and what to do. 64: the command or the configuration is wrong.
 //   - While it runs, DIR/addresses.json says where it listens and which process it is.
 //

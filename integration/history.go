@@ -123,6 +123,19 @@ func (h *History) FirstAcknowledged(from int64) (first Op, ok bool) {
 	return first, ok
 }
 
+// Acknowledged counts the writes that were asked for at or after from and are acknowledged.
+func (h *History) Acknowledged(from int64) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n := 0
+	for i := len(h.ops) - 1; i >= 0 && h.ops[i].Return >= from; i-- {
+		if op := &h.ops[i]; op.acknowledged() && op.Call >= from {
+			n++
+		}
+	}
+	return n
+}
+
 // Tally counts the operations so far.
 func (h *History) Tally() Tally {
 	h.mu.Lock()

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/raftnode/raft/kv/api"
 )
@@ -23,6 +24,12 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
+	}
+	if len(os.Args) > 2 && os.Args[1] == "harness" {
+		if err := harness(os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, "harness:", err)
+		}
+		os.Exit(1)
 	}
 	code := m.Run()
 	if buildDir != "" {
@@ -93,4 +100,25 @@ func publish(dataDir string, addrs addresses) error {
 		return err
 	}
 	return os.Rename(path+".tmp", path)
+}
+
+// harness starts three fakes, says who they are, and waits to be killed.
+func harness(dir string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	c, err := NewCluster(Config{Binary: self, Dir: dir})
+	if err != nil {
+		return err
+	}
+	for _, n := range c.Nodes() {
+		proc, err := startProcess(n.ID, n.LogPath, self, n.Args())
+		if err != nil {
+			return err
+		}
+		fmt.Println(proc.pid)
+	}
+	<-time.After(time.Minute) // the end, if nobody kills us
+	return nil
 }

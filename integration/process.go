@@ -102,13 +102,14 @@ func (p *process) gone() bool {
 	}
 }
 
-// exitError says how the process ended and what it last said. Call it when the process is gone.
+// exitError says how the process ended and what it last said: in one line, and then more of that. Call it when the process is gone.
 func (p *process) exitError() error {
 	state := "exit status 0"
 	if p.exit != nil {
 		state = p.exit.Error()
 	}
-	return fmt.Errorf("%s (pid %d) %w: %s; the end of %s:\n%s", p.name, p.pid, errExited, state, p.logPath, indent(p.tail(10)))
+	return fmt.Errorf("%s (pid %d) %w: %s: %s\nthe end of %s:\n%s",
+		p.name, p.pid, errExited, state, p.tail(1), p.logPath, indent(p.tail(10)))
 }
 
 // errExited: a process that should run does not.

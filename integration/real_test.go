@@ -153,9 +153,11 @@ func TestNodeThatEndsByItselfFailsTheRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := Run(bounded(t), Options{Binary: self, Scenario: "kill-all", Seed: 1, Out: t.TempDir()})
-	if err != nil || report.Verdict.Result != Broken || !strings.Contains(report.Verdict.Reason, "exited: exit status 3") ||
-		!strings.Contains(report.Detail, "a write was too much for me") || len(report.Files) != 4 {
+	report, err := Run(bounded(t), Options{
+		Binary: self, Scenario: "kill-all", Seed: 1, Out: t.TempDir(), Load: Load{Limit: 200 * time.Millisecond},
+	})
+	if err != nil || report.Verdict.Result != Broken || !strings.Contains(report.Verdict.Reason, "exited: exit status 3: a write was too much for me") ||
+		!strings.Contains(report.Detail, "the end of") || len(report.Files) != 4 {
 		t.Fatalf("got %+v, %v", report, err)
 	}
 	for _, path := range report.Files {

@@ -28,7 +28,7 @@ func Scenarios() []Scenario {
 			About: "the leader, then a follower, is cut off from the others, and the network heals"},
 		{Name: "one-way", Nodes: 3, Rounds: 2, play: rounds(oneWay),
 			About: "messages pass between two nodes in one direction only"},
-		{Name: "pause", Nodes: 3, Rounds: 2, play: rounds(pauseLeader),
+		{Name: "pause", Nodes: 3, Rounds: 3, play: rounds(pauseLeader),
 			About: "the leader stands still (SIGSTOP) until there is another, wakes up and still thinks that it leads"},
 		{Name: "crashes", Nodes: 3, Rounds: 10, play: rounds(crash),
 			About: "kill -9 of one node, of two or of all, at random moments, with restarts"},

@@ -73,7 +73,10 @@ func scenarioArg(_ *cobra.Command, args []string) error {
 }
 
 func checkRun(opts integration.Options) error {
+	hasRounds := func(s integration.Scenario) bool { return s.Name == opts.Scenario && s.Rounds > 0 }
 	switch {
+	case (opts.Rounds > 0 || opts.Duration > 0) && !slices.ContainsFunc(integration.Scenarios(), hasRounds):
+		return fmt.Errorf("%s is played once: it takes neither --rounds nor --duration", opts.Scenario)
 	case opts.Nodes != 0 && (opts.Nodes < 3 || opts.Nodes > 9):
 		return fmt.Errorf("--nodes %d: a cluster that loses one and goes on has 3 to 9", opts.Nodes)
 	case opts.Rounds < 0:
@@ -104,7 +107,11 @@ func run(cmd *cobra.Command, opts integration.Options) error {
 		report.Verdict = integration.Verdict{Result: integration.Undecided, Reason: "the run could not be made"}
 	}
 	printReport(out, style, report)
-	switch report.Verdict.Result {
+	return exitOf(report.Verdict)
+}
+
+func exitOf(v integration.Verdict) error {
+	switch v.Result {
 	case integration.Passed:
 		return nil
 	case integration.Broken:

@@ -63,12 +63,12 @@ func up(ctx context.Context, binary string, in io.Reader, out io.Writer) (err er
 		}
 		return err
 	}
-	fmt.Fprint(out, instructions(cluster))
+	fmt.Fprint(out, instructions(cluster, watch.leader))
 	return watch.run(ctx, enters(ctx, in))
 }
 
 // instructions are the lines to paste.
-func instructions(cluster *integration.Cluster) string {
+func instructions(cluster *integration.Cluster, leader *integration.Node) string {
 	ctl := beside("raftctl")
 	text := &strings.Builder{}
 	fmt.Fprintf(text, "\nIn another terminal:\n\n")
@@ -76,7 +76,7 @@ func instructions(cluster *integration.Cluster) string {
 	for _, line := range []string{"put motd hello", "get motd", "status"} {
 		fmt.Fprintf(text, "  %s %s\n", ctl, line)
 	}
-	fmt.Fprintf(text, "  kill -9 %d\n", cluster.Nodes()[0].PID())
+	fmt.Fprintf(text, "  kill -9 %d    # %s, the leader\n", leader.PID(), leader.ID)
 	fmt.Fprintf(text, "\nEnter starts nodes again that are gone. Ctrl-C ends all.\n\n")
 	return text.String()
 }
@@ -123,7 +123,8 @@ type watcher struct {
 	cluster *integration.Cluster
 	out     io.Writer
 	style   style
-	term    uint64 // of the leader that was told last
+	leader  *integration.Node // that was told last
+	term    uint64            // of that
 	gone    map[*integration.Node]bool
 }
 
@@ -142,8 +143,17 @@ func (w *watcher) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	w.look(ctx)
+	leader, status, err := w.cluster.WaitLeader(ctx, 0)
+	if err != nil {
+		return err
+	}
+	w.tell(leader, status.Term)
 	return nil
+}
+
+func (w *watcher) tell(leader *integration.Node, term uint64) {
+	w.leader, w.term = leader, term
+	fmt.Fprintf(w.out, "%s leads, term %d\n", w.style.bold(leader.ID), term)
 }
 
 // run tells of deaths and new leaders until ctx ends, and starts what is gone for each Enter.
@@ -173,8 +183,7 @@ func (w *watcher) look(ctx context.Context) {
 		}
 		status, err := w.cluster.Status(ctx, n)
 		if err == nil && status.Role == "leader" && status.Term > w.term {
-			w.term = status.Term
-			fmt.Fprintf(w.out, "%s leads, term %d\n", w.style.bold(n.ID), status.Term)
+			w.tell(n, status.Term)
 		}
 	}
 }

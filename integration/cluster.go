@@ -23,6 +23,8 @@ type Config struct {
 	// Plain means no links: the nodes reach each other at their addresses in --cluster, as in production, and each comes
 	// back where it was. The ports are free ones that the kernel gives to nobody by itself.
 	Plain bool
+
+	sky *weather // of the links between nodes; nil: always fine, and nobody counts
 }
 
 // Cluster is N nodes on loopback, a Link for each direction between each two of them, and one from clients to each.
@@ -76,7 +78,7 @@ func (c *Cluster) connect() error {
 			if i == j {
 				continue
 			}
-			if row[j], err = NewLink(to.PeerAddr); err != nil {
+			if row[j], err = newLinkUnder(to.PeerAddr, c.cfg.sky); err != nil {
 				return err
 			}
 		}

@@ -19,6 +19,7 @@ type Link struct {
 	ctx    context.Context // ends with Close: stops a dial that is under way
 	stop   context.CancelFunc
 	wg     sync.WaitGroup
+	sky    *weather // nil: bytes are neither counted nor held back by chance
 
 	mu    sync.Mutex // guards what follows; a leaf
 	mode  linkMode
@@ -46,12 +47,14 @@ const dialLimit = 2 * time.Second
 
 // NewLink listens on a port of loopback that the kernel picks and forwards each connection to the address
 // that target gives at that moment. If target has none, the connection is reset.
-func NewLink(target func() (addr string, ok bool)) (*Link, error) {
+func NewLink(target func() (addr string, ok bool)) (*Link, error) { return newLinkUnder(target, nil) }
+
+func newLinkUnder(target func() (addr string, ok bool), sky *weather) (*Link, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("integration: link: %w", err)
 	}
-	l := &Link{ln: ln, target: target, conns: map[*linkConn]struct{}{}}
+	l := &Link{ln: ln, target: target, sky: sky, conns: map[*linkConn]struct{}{}}
 	l.ctx, l.stop = context.WithCancel(context.Background())
 	l.wg.Go(l.accept)
 	return l, nil
@@ -151,7 +154,7 @@ func (l *Link) serve(c *linkConn) {
 		l.drop(c)
 	}()
 	if c.lossy { // accepted while swallowing: the target never hears of it
-		l.pump(c, c.near, nil)
+		l.pump(c, c.near, nil, nil)
 		return
 	}
 	far, ok := l.connect(c)
@@ -160,12 +163,12 @@ func (l *Link) serve(c *linkConn) {
 	}
 	// A side that ends ends the other: nobody here half-closes.
 	l.wg.Go(func() {
-		l.pump(c, far, c.near)
+		l.pump(c, far, c.near, nil)
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.drop(c)
 	})
-	l.pump(c, c.near, far)
+	l.pump(c, c.near, far, l.sky)
 }
 
 // connect dials the target for c, unless c was dropped meanwhile.
@@ -189,12 +192,20 @@ func (l *Link) connect(c *linkConn) (net.Conn, bool) {
 	return far, true
 }
 
-// pump moves bytes from one socket to the other; to may be nil while everything is swallowed.
-func (l *Link) pump(c *linkConn, from, to net.Conn) {
+// pump moves bytes from one socket to the other, as sky wills; to may be nil while everything is swallowed.
+func (l *Link) pump(c *linkConn, from, to net.Conn, sky *weather) {
 	chunk := make([]byte, 32<<10)
+	var frames wire
 	for {
 		n, err := from.Read(chunk)
-		if n > 0 && l.pass(c) {
+		var delay time.Duration
+		if sky != nil && n > 0 {
+			var broken bool
+			if delay, broken = sky.chunk(frames.feed(chunk[:n]), n); broken {
+				return
+			}
+		}
+		if n > 0 && l.pass(c, delay) {
 			if _, err := to.Write(chunk[:n]); err != nil {
 				return
 			}
@@ -205,10 +216,11 @@ func (l *Link) pump(c *linkConn, from, to net.Conn) {
 	}
 }
 
-// pass holds a chunk of c for the delay, and then tells whether it goes on. A chunk that is not passed makes c lossy for good.
-func (l *Link) pass(c *linkConn) bool {
+// pass holds a chunk of c for the link's delay and some more, and then tells whether it goes on. A chunk that is not passed
+// makes c lossy for good.
+func (l *Link) pass(c *linkConn, more time.Duration) bool {
 	l.mu.Lock()
-	delay := l.delay
+	delay := l.delay + more
 	l.mu.Unlock()
 	if delay > 0 {
 		timer := time.NewTimer(delay)

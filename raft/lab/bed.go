@@ -257,6 +257,19 @@ func (b *Bed) appliedBy(index, servers int, command string) bool {
 	return n >= servers && got == command
 }
 
+// gap tells how many places in the log leaders' own entries may have taken since the system was in term.
+func (b *Bed) gap(term int) int {
+	if !b.Noops() {
+		return 0
+	}
+	latest := term
+	for i := range b.Size() {
+		now, _ := b.State(i)
+		latest = max(latest, now)
+	}
+	return latest - term
+}
+
 // AwaitApplied waits until so many servers have applied something at index, and gives it.
 func (b *Bed) AwaitApplied(index, servers int) string {
 	b.Helper()

@@ -10,7 +10,7 @@
 //	  ... Passed --   4.0  3   32    9170    0
 //
 // They are the seconds it took (virtual ones where time is), the number of servers, the number of RPCs (requests; a
-// reply belongs to its request), the bytes sent, replies included, and the number of commands committed.
+// reply belongs to its request), the bytes sent, replies included, and how far the log was committed, in entries.
 //
 // # For teachers
 //

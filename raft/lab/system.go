@@ -10,6 +10,8 @@ type System interface {
 	// Start asks server i to begin agreement on a command, which is unique in the test, and does not wait for it. ok says
 	// that the server took it as leader, at index, in term.
 	Start(i int, command string) (index, term int, ok bool)
+	// Noops says that a new leader appends an entry of its own, which no server applies as a command.
+	Noops() bool
 	// State tells server i's term, and whether it believes that it leads. A crashed server says 0, false.
 	State(i int) (term int, leader bool)
 	// Applied tells what server i applied at index in its present incarnation.

@@ -64,6 +64,9 @@ func (c *Cluster) Net() *Network { return c.network }
 // Size is the number of servers.
 func (c *Cluster) Size() int { return c.opts.Servers }
 
+// Noops is false: Make's leaders append nothing of their own.
+func (c *Cluster) Noops() bool { return false }
+
 // Restart starts server i from its disk, if it does not run.
 func (c *Cluster) Restart(i int) {
 	c.mu.Lock()

@@ -364,7 +364,7 @@ func TestWaitingHeartbeatComesBeforeTheTimer(t *testing.T) {
 		go func() { _ = r.Run(context.Background()) }()
 		defer r.Close()
 		heartbeat := &consensus.AppendEntries{Header: consensus.Header{From: "n2", To: "n1", Term: 1}}
-		r.Deliver(heartbeat) // "became follower": held up
+		r.Deliver(heartbeat) // "entered term 1": held up
 		time.Sleep(time.Hour)
 		r.Deliver(heartbeat)
 		close(gate)

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -39,6 +40,10 @@ func (n *oneNode) Propose(_ context.Context, command any) (raft.Applied, error) 
 	n.status.CommitIndex, n.status.LastApplied = n.status.LastLogIndex, n.status.LastLogIndex
 	c := raft.Command{Index: n.status.LastLogIndex, Term: n.status.Term, Value: command}
 	return raft.Applied{Index: c.Index, Term: c.Term, Result: n.store.Apply([]raft.Command{c})[0]}, nil
+}
+
+func (n *oneNode) Submit(any) (raft.Index, raft.Term, error) {
+	return 0, 0, errors.New("raftctl always waits")
 }
 
 func (n *oneNode) Read(context.Context) (raft.Index, error) {

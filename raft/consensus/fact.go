@@ -43,10 +43,14 @@ func (Truncated) isFact()       {}
 func (f BecameCandidate) String() string { return fmt.Sprintf("became candidate in term %d", f.Term) }
 func (f BecameLeader) String() string    { return fmt.Sprintf("became leader of term %d", f.Term) }
 func (f BecameFollower) String() string {
-	if f.Leader == "" {
-		return fmt.Sprintf("became follower in term %d (was %s)", f.Term, f.Was)
+	text := fmt.Sprintf("entered term %d", f.Term)
+	if f.Leader != "" {
+		text = fmt.Sprintf("follows %s in term %d", f.Leader, f.Term)
 	}
-	return fmt.Sprintf("became follower of %s in term %d (was %s)", f.Leader, f.Term, f.Was)
+	if f.Was != Follower {
+		text += fmt.Sprintf(", was %s", f.Was)
+	}
+	return text
 }
 func (f VoteGranted) String() string { return fmt.Sprintf("voted for %s in term %d", f.To, f.Term) }
 func (f Truncated) String() string {

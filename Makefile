@@ -15,7 +15,7 @@ MAKEFLAGS += --no-print-directory
 QUICK = $$($(GO) list ./... | grep -v -e '/integration$$' -e '/scripts/readme$$')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test quick race cover bench mutants lint fmt fmtcheck vet tidy hooks clean
+.PHONY: help build demo run test lab quick race cover bench mutants lint fmt fmtcheck vet tidy hooks clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,13 +32,18 @@ demo: build ## three nodes, writes, kill -9 of the leader, a verdict: under a mi
 run: build ## three nodes in the foreground until Ctrl-C, with the lines to paste elsewhere
 	@bin/raftdrill up
 
+# The lab over real processes takes minutes of real time, so it is not in here but in `make lab`.
 test: ## all tests with the race detector (RUN=regexp PKG=./wal)
 	@race=-race; \
 	if [ "$$($(GO) env CGO_ENABLED)" != 1 ] || ! command -v "$$($(GO) env CC)" >/dev/null 2>&1; then \
 		race=; echo "make test: no C compiler, so no race detector: install gcc to have it" >&2; \
 		[ -z "$(REQUIRE_RACE)" ] || exit 1; \
 	fi; \
-	$(GO) test $$race -timeout 5m -run '$(RUN)' $(PKG)
+	$(GO) test $$race -timeout 5m -run '$(RUN)' -skip '^TestProcesses2' $(PKG)
+
+lab: ## the lab's parts 2A, 2B, 2C: in one process in virtual time, then over real processes (minutes)
+	@cd raft && $(GO) test -count=1 -run '2A|2B|2C'
+	@cd integration && $(GO) test -count=1 -timeout 10m -run '2A|2B|2C'
 
 quick: fmtcheck ## build, vet and unit tests: seconds when warm; what the commit hook runs
 	@$(GO) build ./...

@@ -8,9 +8,9 @@ import (
 )
 
 // The lab's parts over real processes: go test ./integration -run 2A -v, and so on. They take some minutes.
-func TestLab2A(t *testing.T) { playPart(t, "2A") }
-func TestLab2B(t *testing.T) { playPart(t, "2B") }
-func TestLab2C(t *testing.T) { playPart(t, "2C") }
+func TestProcesses2A(t *testing.T) { playPart(t, "2A") }
+func TestProcesses2B(t *testing.T) { playPart(t, "2B") }
+func TestProcesses2C(t *testing.T) { playPart(t, "2C") }
 
 func playPart(t *testing.T, part string) {
 	binary := raftnode(t)

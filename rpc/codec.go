@@ -99,6 +99,12 @@ func Codecs() []string {
 	return slices.Sorted(maps.Keys(registry.codecs))
 }
 
+// LookupCodec gives the codec that is registered under a name.
+func LookupCodec(name string) (Codec, bool) {
+	c := lookup(name)
+	return c, c != nil
+}
+
 // lookup gives the codec of that name, or nil.
 func lookup(name string) Codec {
 	registry.mu.Lock()

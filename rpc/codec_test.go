@@ -257,8 +257,11 @@ func TestRegisterCodecRefusesBadNames(t *testing.T) {
 			t.Errorf("a codec named %q was registered", name)
 		}
 	}
-	if lookup("msgpack") != (msgpackCodec{}) {
+	if c, ok := LookupCodec("msgpack"); c != (msgpackCodec{}) || !ok {
 		t.Error("msgpack was replaced")
+	}
+	if c, ok := LookupCodec(""); ok {
+		t.Errorf("the codec without a name is %v", c)
 	}
 }
 

@@ -134,7 +134,7 @@ func TestAGoodHelloIsAccepted(t *testing.T) {
 	want := &consensus.RequestVote{
 		Header: consensus.Header{From: "b", To: "a", Term: 5}, LastLogIndex: 2, LastLogTerm: 1,
 	}
-	if got := <-s.got; !reflect.DeepEqual(got, want) {
+	if got := s.receive(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v", got)
 	}
 	if e := s.await(IncomingUp); e.Peer != "b" {

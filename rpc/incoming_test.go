@@ -10,7 +10,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/raftnode/raft/raft/consensus"
 )
@@ -90,7 +89,7 @@ func TestANewerConnectionReplacesTheOlder(t *testing.T) {
 	if _, err := newer.Write(frame(KindRequestVote, 1, "\x93\x05\x02\x01")); err != nil {
 		t.Fatal(err)
 	}
-	if m := <-s.got; m.Head().Term != 5 {
+	if m := s.receive(); m.Head().Term != 5 {
 		t.Errorf("got %+v", m)
 	}
 	if got, _ := s.Advertised("b"); got != "b:9000" {
@@ -155,10 +154,7 @@ func TestWhileDeliverBlocksOneConnectionOfAPeerIsRead(t *testing.T) {
 }
 
 func TestAFloodOfSilentConnectionsDoesNotKeepAPeerOut(t *testing.T) {
-	s := startAlone(t, func(cfg *Config) {
-		cfg.MaxConns = 8
-		cfg.HandshakeTimeout = time.Hour
-	})
+	s := startAlone(t, func(cfg *Config) { cfg.MaxConns = 8 })
 	var flood []net.Conn
 	for range 3 * 8 {
 		flood = append(flood, s.dial())
@@ -168,7 +164,7 @@ func TestAFloodOfSilentConnectionsDoesNotKeepAPeerOut(t *testing.T) {
 	if _, err := peer.Write(frame(KindRequestVote, 1, "\x93\x05\x02\x01")); err != nil {
 		t.Fatal(err)
 	}
-	if m := <-s.got; m.Head().Term != 5 {
+	if m := s.receive(); m.Head().Term != 5 {
 		t.Errorf("got %+v", m)
 	}
 	for _, conn := range flood[:len(flood)-8] { // the oldest were closed
@@ -239,7 +235,7 @@ func TestCloseWhileEverythingIsGoingOn(t *testing.T) {
 			}
 		}
 	})
-	<-b.got
+	b.receive()
 	a.stop()
 	b.stop()
 	close(stop)

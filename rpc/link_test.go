@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/raftnode/raft/raft/consensus"
 )
@@ -27,18 +26,18 @@ func listenAgain(t *testing.T, address string) net.Listener {
 func TestTheFirstMessageAfterARestartArrives(t *testing.T) {
 	a, b := pair(t)
 	a.link("b").Send(vote("a", "b", 1))
-	<-b.got
+	b.receive()
 	for round := consensus.Term(2); round < 12; round += 2 {
 		b.stop()
 		a.await(LinkDown)
 		a.link("b").Send(vote("a", "b", round)) // nobody is there
 		b = start(t, b.cfg, listenAgain(t, b.address), nil)
-		if m := <-b.got; m.Head().Term != round {
+		if m := b.receive(); m.Head().Term != round {
 			t.Fatalf("got %+v, want the message of term %d, sent while b was down", m, round)
 		}
 		a.await(LinkUp)
 		a.link("b").Send(vote("a", "b", round+1))
-		if m := <-b.got; m.Head().Term != round+1 {
+		if m := b.receive(); m.Head().Term != round+1 {
 			t.Fatalf("got %+v, want the message of term %d, sent when b was back", m, round+1)
 		}
 	}
@@ -67,7 +66,7 @@ func TestAMessageThatCannotBeSentIsDroppedAndTheNextIsNot(t *testing.T) {
 			a.await(LinkUp)
 			a.link("b").Send(c.m)
 			a.link("b").Send(vote("a", "b", 7))
-			if m := <-b.got; m.Head().Term != 7 {
+			if m := b.receive(); m.Head().Term != 7 {
 				t.Fatalf("got %+v", m)
 			}
 			if e := a.await(MessageDropped); !strings.Contains(e.Reason, c.want) || e.Peer != "b" {
@@ -118,7 +117,7 @@ func TestServersWithDifferentCodecsTalk(t *testing.T) {
 	b.await(LinkUp)
 	a.link("b").Send(manyEntriesFrom("a", "b", []byte("x")))
 	b.link("a").Send(manyEntriesFrom("b", "a", []byte("y")))
-	for _, got := range []consensus.Message{<-b.got, <-a.got} {
+	for _, got := range []consensus.Message{b.receive(), a.receive()} {
 		if e := got.(*consensus.AppendEntries).Entries; len(e) != 1 || e[0].Index != 1001 {
 			t.Errorf("got %+v", got)
 		}
@@ -132,7 +131,6 @@ func TestABlockedDeliverPushesBack(t *testing.T) {
 	addresses := map[consensus.ServerID]string{"a": lnA.Addr().String(), "b": lnB.Addr().String(), "c": lnC.Addr().String()}
 	with := func(id consensus.ServerID) Config {
 		cfg := config(id, addresses)
-		cfg.IdleTimeout = time.Hour // this is about memory, not about time
 		cfg.MaxQueueBytes = 1 << 20
 		return cfg
 	}

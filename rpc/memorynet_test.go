@@ -73,9 +73,7 @@ type memoryAddr string
 func (memoryAddr) Network() string  { return "memory" }
 func (a memoryAddr) String() string { return string(a) }
 
-// config gives a server whose peer "b" (or "a") is at "b:1" (or "a:1").
+// config gives a server, with the time-outs of every day, whose peer "b" (or "a") is at "b:1" (or "a:1").
 func (n *memoryNet) config(id, peer consensus.ServerID) Config {
-	cfg := config(id, map[consensus.ServerID]string{peer: string(peer) + ":1"})
-	cfg.Dial = n.dial
-	return cfg
+	return Config{Cluster: "test", ID: id, Peers: map[consensus.ServerID]string{peer: string(peer) + ":1"}, Dial: n.dial}
 }

@@ -167,7 +167,7 @@ func TestASlowLineIsNotSilent(t *testing.T) {
 			}
 			stream = stream[min(10, len(stream)):]
 		}
-		<-a.got
+		a.receive()
 		a.stop()
 		if got := <-beats; got < 100 {
 			t.Errorf("the sender heard %d signs of life in 100 s", got)

@@ -33,9 +33,13 @@ func listen(t *testing.T) net.Listener {
 	return ln
 }
 
-// config is a configuration of a server of the cluster "test".
+// config is a configuration of a server of the cluster "test". Its time-outs are out of reach: a machine that
+// stands still for seconds must not fail a test. Those of time run in a bubble, where it cannot.
 func config(id consensus.ServerID, peers map[consensus.ServerID]string) Config {
-	return Config{Cluster: "test", ID: id, Peers: peers}
+	return Config{
+		Cluster: "test", ID: id, Peers: peers,
+		DialTimeout: time.Hour, HandshakeTimeout: time.Hour, IdleTimeout: time.Hour,
+	}
 }
 
 // start runs a Transport until the test ends. A nil deliver puts messages into got.
@@ -94,6 +98,20 @@ func (s *server) await(kind EventKind) Event {
 	}
 }
 
+// receive gives the next message that was delivered.
+func (s *server) receive() consensus.Message {
+	s.t.Helper()
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	select {
+	case m := <-s.got:
+		return m
+	case <-late.C:
+		s.t.Fatal("no message was delivered")
+		return nil
+	}
+}
+
 // link gives the link to a peer.
 func (s *server) link(id consensus.ServerID) *Link {
 	s.t.Helper()
@@ -127,10 +145,10 @@ func TestMessagesArriveInOrderAndFromTheirSender(t *testing.T) {
 		b.link("a").Send(vote("b", "a", term))
 	}
 	for term := consensus.Term(1); term <= 1000; term++ {
-		if h := *(<-b.got).Head(); h != (consensus.Header{From: "a", To: "b", Term: term}) {
+		if h := *(b.receive()).Head(); h != (consensus.Header{From: "a", To: "b", Term: term}) {
 			t.Fatalf("b got %+v, want the message of term %d from a", h, term)
 		}
-		if h := *(<-a.got).Head(); h != (consensus.Header{From: "b", To: "a", Term: term}) {
+		if h := *(a.receive()).Head(); h != (consensus.Header{From: "b", To: "a", Term: term}) {
 			t.Fatalf("a got %+v, want the message of term %d from b", h, term)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -171,11 +172,18 @@ func tally(ops []Op) Tally {
 	return t
 }
 
-// WriteJSON writes the history as JSON lines, {"op":{...}} or {"event":{...}}, operations first.
-func (h *History) WriteJSON(w io.Writer) error {
+// WriteJSON writes the history as JSON lines: {"op":{...}} as they returned, {"event":{...}} as they happened, and {"final":{...}}
+// for each key of each node.
+func (h *History) WriteJSON(w io.Writer, finals Finals) error {
+	type final struct {
+		Node string `json:"node"`
+		Key  string `json:"key"`
+		Final
+	}
 	type line struct {
 		Op    *Op    `json:"op,omitempty"`
 		Event *Event `json:"event,omitempty"`
+		Final *final `json:"final,omitempty"`
 	}
 	var lines []line
 	for _, op := range h.Ops() {
@@ -183,6 +191,11 @@ func (h *History) WriteJSON(w io.Writer) error {
 	}
 	for _, event := range h.Events() {
 		lines = append(lines, line{Event: &event})
+	}
+	for _, node := range slices.Sorted(maps.Keys(finals)) {
+		for _, key := range slices.Sorted(maps.Keys(finals[node])) {
+			lines = append(lines, line{Final: &final{node, key, finals[node][key]}})
+		}
 	}
 	buffered := bufio.NewWriter(w)
 	enc := json.NewEncoder(buffered)

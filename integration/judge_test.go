@@ -172,7 +172,7 @@ func TestJudgeDoesNotPassWhatProvesNothing(t *testing.T) {
 	// Thirty writes at once that all may have been done, and one read that none explains: too much to try in no time.
 	var ops []Op
 	for i := range 30 {
-		ops = append(ops, Op{Client: i, Kind: Append, Key: "a", Value: fmt.Sprintf("%d;", i), Call: 0, Return: 10, Outcome: Info})
+		ops = append(ops, Op{Client: i, Kind: Put, Key: "a", Value: fmt.Sprintf("%d;", i), Call: 0, Return: 10, Outcome: Info})
 	}
 	ops = append(ops, Op{Client: 99, Kind: Get, Key: "a", Call: 20, Return: 30, Found: true, Got: "nobody;", Index: 99})
 	s := tell(ops...).ends("a", Final{})
@@ -180,6 +180,41 @@ func TestJudgeDoesNotPassWhatProvesNothing(t *testing.T) {
 	if j.Verdict.Result != Undecided || !strings.Contains(j.Verdict.Reason, "key a not decided in 1ms") {
 		t.Errorf("an undecided history: %v", j.Verdict)
 	}
+}
+
+// What was seen of a write of unknown outcome counts as if its client had learned it.
+func TestJudgeUsesEvidence(t *testing.T) {
+	appended := func(value string, index uint64, from int64) Op {
+		return Op{Client: int(from), Kind: Append, Key: "l", Value: value, Call: from, Return: from + 5, Index: index}
+	}
+	maybe := func(value string, from int64) Op {
+		return Op{Client: int(from), Kind: Append, Key: "l", Value: value, Call: from, Return: from + 5, Outcome: Info}
+	}
+	see := func(value string, index uint64, from int64) Op {
+		return Op{Client: int(from), Kind: Get, Key: "l", Call: from, Return: from + 5, Found: true, Got: value, Index: index}
+	}
+	one, two := appended("1;", 5, 0), maybe("2;", 10)
+	final := Final{true, "1;2;3;", 9}
+	mustPass(t, tell(one, two, appended("3;", 9, 100), see("1;2;3;", 9, 200)).ends("l", final))
+	mustPass(t, tell(one, two, see("1;2;", 7, 50), see("1;2;", 7, 60)).ends("l", Final{true, "1;2;", 7}))
+	mustFail(t, tell(one, two, see("1;2;", 7, 50), see("1;", 5, 60)).ends("l", Final{true, "1;2;", 7}), "not linearizable")
+	mustFail(t, tell(one, two, see("1;2;", 7, 50), see("2;1;", 7, 60)).ends("l", Final{true, "1;2;", 7}), "not linearizable: key l")
+	mustFail(t, tell(one, see("1;2;", 7, 2), two).ends("l", Final{true, "1;2;", 7}), "not linearizable: key l") // before it was asked for
+	mustFail(t, tell(one, two, appended("3;", 9, 100), see("1;3;2;", 12, 200), appended("4;", 11, 300)).
+		ends("l", Final{true, "1;3;2;4;", 13}), "append l 4;: @11 was asked after")
+
+	// Twice a dozen at once, of which half are seen: without evidence, no time would be enough to try their orders.
+	ops, want := []Op{one}, "1;"
+	for i := range int64(24) {
+		op := maybe(fmt.Sprintf("m%d;", i), 10)
+		op.Client = int(100 + i)
+		if ops = append(ops, op); i%2 == 0 {
+			want += op.Value
+		}
+	}
+	ops = append(ops, see(want, 90, 50), see(want, 90, 60))
+	mustPass(t, tell(ops...).ends("l", Final{true, want, 90}))
+	mustFail(t, tell(append(ops, see("1;", 5, 70))...).ends("l", Final{true, want, 90}), "not linearizable: get l")
 }
 
 // imagined makes a history as a correct store would, with clients at the same time, unknown outcomes and rejections.
@@ -325,7 +360,7 @@ func TestHistoryAsJSONLines(t *testing.T) {
 	h.Add(want)
 	h.Mark("n%d killed", 1)
 	var out bytes.Buffer
-	if err := h.WriteJSON(&out); err != nil {
+	if err := h.WriteJSON(&out, Finals{"n1": {"a": {true, "v", 4}}}); err != nil {
 		t.Fatal(err)
 	}
 	dec := json.NewDecoder(&out)
@@ -336,6 +371,15 @@ func TestHistoryAsJSONLines(t *testing.T) {
 	}
 	if err := dec.Decode(&second); err != nil || second.Event.What != "n1 killed" {
 		t.Errorf("the event came back as %+v, %v", second.Event, err)
+	}
+	var third struct {
+		Final struct {
+			Node, Key string
+			Final
+		}
+	}
+	if err := dec.Decode(&third); err != nil || third.Final.Node != "n1" || third.Final.Key != "a" || third.Final.Final != (Final{true, "v", 4}) {
+		t.Errorf("the final state came back as %+v, %v", third.Final, err)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 type register struct {
 	exists bool
 	value  string
-	writes int // acknowledged ones so far
+	writes int // those of known rank so far
 	// version is the index of the last change if exact, else an index below it: a write of which nobody learned the index was
 	// the last to change the key, and no read has shown its index since.
 	version uint64
@@ -22,7 +22,8 @@ type register struct {
 //
 // It knows that the order is that of the log: acknowledged writes take effect in the order of their indexes, and a read shows
 // the index of the last change. So it refuses more than a model of values alone: two writes of equal effect in the wrong
-// order, a version that no write had. And it decides much sooner, because only the place of reads and of unknown outcomes is open.
+// order, a version that no write had. And it decides much sooner, because only the place of reads, and of outcomes of which
+// nobody saw anything, is open: see evidence.
 var model = porcupine.Model{
 	Init: func() any { return register{exact: true} },
 	Step: func(state, input, _ any) (bool, any) {
@@ -44,12 +45,6 @@ var model = porcupine.Model{
 	DescribeState:     func(state any) string { return state.(register).String() },
 }
 
-// ranked is an operation as the model sees it.
-type ranked struct {
-	*Op
-	rank int // of an acknowledged write: how many others of the key have a lower index
-}
-
 // step applies the operation to a state, and tells whether the store could have answered as it did. An operation of
 // unknown outcome is always possible: that it never took effect is the case of it coming after all others.
 func (op *ranked) step(r register) (bool, register) {
@@ -69,7 +64,7 @@ func (op *ranked) step(r register) (bool, register) {
 			holds = !r.exists
 		}
 		switch {
-		case op.Outcome == Ok && op.Refused == holds:
+		case op.Outcome == Ok && op.Refused == holds, op.rank != unranked && !holds:
 			return false, r
 		case !holds:
 			return true, r
@@ -96,12 +91,15 @@ func (op *ranked) stepGet(r register) (bool, register) {
 
 func (op *ranked) stepWrite(r register, exists bool, value string) (bool, register) {
 	next := register{exists: exists, value: value, writes: r.writes, version: r.version}
-	if op.Outcome != Ok {
+	if op.rank == unranked {
 		return true, next
 	}
 	next.writes++
-	next.version, next.exact = op.Index, true
-	return op.rank == r.writes && op.Index > r.version, next
+	if op.index == 0 {
+		return op.rank == r.writes, next
+	}
+	next.version, next.exact = op.index, true
+	return op.rank == r.writes && op.index > r.version, next
 }
 
 // String says what was asked and what came back, for people.

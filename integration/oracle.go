@@ -9,9 +9,9 @@ import (
 
 // Final is what a node holds of a key in the end.
 type Final struct {
-	Found   bool
-	Value   string
-	Version uint64
+	Found   bool   `json:"found"`
+	Value   string `json:"value,omitempty"`
+	Version uint64 `json:"version,omitempty"`
 }
 
 // Finals are what each node holds of each key, by node and key, all read when the nodes had applied the same log.

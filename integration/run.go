@@ -74,7 +74,7 @@ func Run(ctx context.Context, opts Options) (report Report, err error) {
 		report.Dir = ""
 		return report, os.RemoveAll(dir)
 	}
-	return report, report.keep(d)
+	return report, report.keep(d, finals)
 }
 
 // endedBy makes a verdict of what ended a run early. If it was the cluster's fault, a promise was broken; what else it
@@ -167,13 +167,13 @@ func (d *Drill) run(ctx context.Context, scenario Scenario) (Finals, error) {
 }
 
 // keep writes what one needs to look into a run.
-func (r *Report) keep(d *Drill) error {
+func (r *Report) keep(d *Drill, finals Finals) error {
 	path := filepath.Join(r.Dir, "history.jsonl")
 	f, err := os.Create(path)
 	if err != nil {
 		return fmt.Errorf("integration: keep the history: %w", err)
 	}
-	if err := errors.Join(d.History.WriteJSON(f), f.Close()); err != nil {
+	if err := errors.Join(d.History.WriteJSON(f, finals), f.Close()); err != nil {
 		return err
 	}
 	drawn, err := r.Draw(r.Dir, d.History.Events())

@@ -2,10 +2,13 @@ package raft_test
 
 import (
 	"flag"
+	"io"
 	"os"
 	"testing"
 	"testing/synctest"
+	"time"
 
+	"github.com/raftnode/raft/raft"
 	"github.com/raftnode/raft/raft/lab"
 	"github.com/raftnode/raft/raft/lab/labnet"
 )
@@ -41,4 +44,29 @@ func playLab(t *testing.T, test lab.Test) {
 		opts.Trace = labnet.NewTrace(os.Stdout, test.Servers)
 	}
 	lab.Play(t, os.Stdout, test, labnet.New(opts))
+}
+
+// A server whose log is behind, and that stands for election more often than the others' timers allow, cannot win. It
+// must not keep those from standing who can: only a granted vote resets a timer (§5.2).
+func TestImpatientServerCannotBlockElections2A(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		impatient := func(i int) []raft.Option {
+			if i == 0 {
+				return []raft.Option{raft.WithTimeouts(20*time.Millisecond, 60*time.Millisecond)}
+			}
+			return nil
+		}
+		system := labnet.New(labnet.Options{Servers: 3, Seed: *labSeed, Each: impatient})
+		lab.Play(t, io.Discard, lab.Test{Part: "2A", Title: "an impatient server", Run: func(b *lab.Bed) {
+			b.AgreeOn(3)
+			b.Disconnect(0)
+			b.AgreeOn(2) // server 0 has not got this
+			b.Disconnect(b.Leader())
+			b.Connect(0)
+			b.Pause(2 * time.Second) // if it led before, it has learned that it does no more
+			if leader := b.Leader(); leader == 0 {
+				t.Error("a server without the last entry leads")
+			}
+		}}, system)
+	})
 }

@@ -69,6 +69,66 @@ func persistPartitioned(b *Bed) {
 	b.AgreeOn(b.Size())
 }
 
+// votes: servers 0 and 1 stand against each other again and again; the three voters crash all the time, so that they are
+// likely to do so between the two requests. A voter that forgot would vote for both, and a term have two leaders.
+func votes(b *Bed) {
+	for time.Since(b.began) < testBound/6 {
+		b.restart(b.Everyone()...) // both candidates' timers begin together
+		for began := time.Now(); time.Since(began) < electionPause*2/3; {
+			b.leaders() // at most one in a term
+			for voter := 2; voter < b.Size(); voter++ {
+				b.restart(voter)
+				b.Pause(2 * time.Millisecond)
+			}
+		}
+	}
+	b.SetNetwork(Network{})
+	b.AgreeOn(b.Size())
+}
+
+// figure8Steps is Figure 8 as it is drawn. In (c) an entry of an earlier term stands on a majority: it must not be
+// applied, since in (d) it is overwritten.
+func figure8Steps(b *Bed) {
+	b.AgreeOn(b.Size())
+
+	// (a) A leader, s1, replicates an entry to one other, s2.
+	s1 := b.Leader()
+	s2 := (s1 + 1) % b.Size()
+	rest := b.from(s2+1, 3)
+	b.Disconnect(rest...)
+	contested, _ := b.MustStart(s1, b.Command())
+	b.Pause(electionPause / 2)
+
+	// (b) Both go. One of the others, s5, leads a later term, and takes an entry at the same place that nobody else gets.
+	b.Disconnect(s1, s2)
+	b.Connect(rest...)
+	s5 := b.Leader()
+	b.Disconnect(rest...)
+	b.MustStart(s5, b.Command())
+
+	// (c) It goes. s1 and s2 return with a third, s3: one of the first two leads, and brings s3 the entry of (a).
+	s3 := rest[0]
+	if s3 == s5 {
+		s3 = rest[1]
+	}
+	b.Crash(s5)
+	b.Connect(s1, s2, s3)
+	b.Leader()
+	b.Pause(electionPause)
+	if n, command := b.Committed(contested); n > 0 && !b.Noops() {
+		b.Fatalf("%d servers applied %q at index %d: it is on a majority, but of an earlier term, and may yet be overwritten (§5.4.2)", n, command, contested)
+	}
+
+	// (d) They go again. s5 returns with the other two: it can win, and what it has takes that place. Where leaders begin
+	// with an entry of their own, (c) has committed the first entry, and s5 cannot win.
+	b.Disconnect(s1, s2)
+	b.Restart(s5)
+	b.Connect(rest...)
+	b.AgreeOn(3)
+	b.Connect(b.Everyone()...)
+	b.AgreeOn(b.Size())
+}
+
 // figure8: leaders crash soon after they took a command, most of the time before it got far. An entry of an earlier
 // term that was committed by counting would be lost in one of these thousand rounds.
 func figure8(b *Bed) {

@@ -17,6 +17,8 @@ type Options struct {
 	Network lab.Network   // at the beginning
 	Raft    []raft.Option // for each server
 	Trace   *Trace        // nil: none
+
+	Each func(i int) []raft.Option // for server i, if set
 }
 
 // Cluster is servers made by raft.Make on one Network, each with a Disk and a service that remembers what it applied. It is
@@ -80,6 +82,9 @@ func (c *Cluster) Restart(i int) {
 			cfg.OnFact = func(f consensus.Fact) { c.opts.Trace.fact(i, f) }
 		}),
 	}, c.opts.Raft...)
+	if c.opts.Each != nil {
+		opts = append(opts, c.opts.Each(i)...)
+	}
 	applyCh := make(chan raft.ApplyMsg)
 	c.opts.Trace.note(i, "started")
 	s := &server{
@@ -205,7 +210,7 @@ func (c *Cluster) Counts() lab.Counts { return c.network.Counts() }
 func (c *Cluster) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.err
+	return errors.Join(c.err, c.network.Err())
 }
 
 // Close stops everything.

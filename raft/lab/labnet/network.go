@@ -2,11 +2,13 @@ package labnet
 
 import (
 	"container/heap"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
 
 	"github.com/raftnode/raft/raft"
+	"github.com/raftnode/raft/raft/consensus"
 	"github.com/raftnode/raft/raft/lab"
 	"github.com/raftnode/raft/rpc"
 )
@@ -35,6 +37,14 @@ type Network struct {
 	counts     lab.Counts
 	packets    packets
 	sent       uint64
+	votes      map[ballot]raft.ServerID // to whom each vote went
+	err        error
+}
+
+// ballot is one server's vote in one term.
+type ballot struct {
+	voter raft.ServerID
+	term  raft.Term
 }
 
 // packet is one message under way.
@@ -53,6 +63,7 @@ func NewNetwork(ids []raft.ServerID, seed uint64, trace *Trace) *Network {
 		codec: codec, trace: trace, ids: ids, rng: rand.New(rand.NewPCG(seed, 0)),
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 		receivers: make([]func(raft.Message), len(ids)), cut: make([]bool, len(ids)), cutLinks: map[[2]int]bool{},
+		votes: map[ballot]raft.ServerID{},
 	}
 	go n.run()
 	return n
@@ -137,6 +148,7 @@ func (n *Network) send(p packet, msg raft.Message) {
 	if !isReply(p.kind) {
 		n.counts.RPCs++
 	}
+	n.checkVote(msg)
 	delay, lost := n.fate(&p)
 	n.trace.message(p.from, p.to, msg, lost)
 	if lost != "" {
@@ -149,6 +161,26 @@ func (n *Network) send(p packet, msg raft.Message) {
 	case n.wake <- struct{}{}:
 	default:
 	}
+}
+
+// checkVote: a server votes at most once in a term, over all its incarnations (§5.2).
+func (n *Network) checkVote(msg raft.Message) {
+	vote, ok := msg.(*consensus.RequestVoteReply)
+	if !ok || !vote.VoteGranted {
+		return
+	}
+	b := ballot{vote.From, vote.Term}
+	if to, ok := n.votes[b]; ok && to != vote.To && n.err == nil {
+		n.err = fmt.Errorf("%s voted for %s and for %s in term %d (§5.2)", vote.From, to, vote.To, vote.Term)
+	}
+	n.votes[b] = vote.To
+}
+
+// Err tells of the first server that voted twice in a term.
+func (n *Network) Err() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.err
 }
 
 // fate decides how long a packet takes, or why it is lost.

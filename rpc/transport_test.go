@@ -145,10 +145,10 @@ func TestMessagesArriveInOrderAndFromTheirSender(t *testing.T) {
 		b.link("a").Send(vote("b", "a", term))
 	}
 	for term := consensus.Term(1); term <= 1000; term++ {
-		if h := *(b.receive()).Head(); h != (consensus.Header{From: "a", To: "b", Term: term}) {
+		if h := *b.receive().Head(); h != (consensus.Header{From: "a", To: "b", Term: term}) {
 			t.Fatalf("b got %+v, want the message of term %d from a", h, term)
 		}
-		if h := *(a.receive()).Head(); h != (consensus.Header{From: "b", To: "a", Term: term}) {
+		if h := *a.receive().Head(); h != (consensus.Header{From: "b", To: "a", Term: term}) {
 			t.Fatalf("a got %+v, want the message of term %d from b", h, term)
 		}
 	}

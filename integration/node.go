@@ -201,11 +201,21 @@ func (n *Node) ClientAddr() (string, bool) {
 	return n.addrs.Client, n.addrs.Client != ""
 }
 
-// PeerAddr is where the node itself listens for its peers, past all links; false if it is not known to listen.
+// PeerAddr is where the node itself listens for its peers, past all links; false if it does not listen. A node that just
+// started is asked for by its peers at once, so this does not wait until Start has noticed.
 func (n *Node) PeerAddr() (string, bool) {
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.addrs.Peer, n.addrs.Peer != ""
+	addrs, proc := n.addrs, n.proc
+	n.mu.Unlock()
+	if proc == nil {
+		return "", false
+	}
+	if addrs.Peer == "" {
+		if published, err := readAddresses(n.DataDir); err == nil && published.PID == proc.pid {
+			addrs = published
+		}
+	}
+	return addrs.Peer, addrs.Peer != ""
 }
 
 // Printed is what the present incarnation has printed so far.

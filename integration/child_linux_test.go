@@ -2,11 +2,14 @@ package integration
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // A harness that is killed can end nobody: the kernel must do it, or nodes are left behind and go on for ever.
@@ -35,14 +38,17 @@ func TestNodesDieWithTheHarness(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = harness.Wait() // it was killed
+	ctx, cancel := context.WithTimeout(bounded(t), 10*time.Second)
+	defer cancel()
 	for _, pid := range pids {
-		err := poll(bounded(t), fmt.Sprintf("process %d to die with the harness", pid), func() (bool, error) {
+		err := poll(ctx, fmt.Sprintf("process %d to die with the harness", pid), func() (bool, error) {
 			// Dead, or waiting for whoever inherited it to notice.
 			stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 			return err != nil || strings.Contains(string(stat), ") Z "), nil
 		})
 		if err != nil {
 			t.Error(err)
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it is there, so the number is still its own
 		}
 	}
 	if len(pids) != 3 {

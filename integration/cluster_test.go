@@ -82,7 +82,10 @@ func TestClusterStartsAsksAndKills(t *testing.T) {
 		t.Fatal(err)
 	}
 	if leader.PID() == pid {
-		t.Fatal("restarted with the old pid: addresses.json of the incarnation before was believed")
+		t.Fatal("restarted with the old pid")
+	}
+	if _, err := c.Status(ctx, leader); err != nil {
+		t.Fatalf("a node that was just started does not answer: addresses.json of the incarnation before was believed? %v", err)
 	}
 }
 

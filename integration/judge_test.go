@@ -128,6 +128,18 @@ func TestJudgeSeesWritesThatShareAnIndexOrGoBack(t *testing.T) {
 	).ends("a", Final{true, "1", 6}).ends("b", Final{true, "2", 5}), "put b 2: @5 was asked after the answer to put a 1: @6")
 }
 
+// What only the model can see: nobody was asked after anybody's answer.
+func TestJudgeSeesWhatNoOrderOfAnswersShows(t *testing.T) {
+	first := Op{Client: 1, Kind: Put, Key: "a", Value: "1", Call: 0, Return: 10, Index: 6}
+	second := Op{Client: 2, Kind: Put, Key: "a", Value: "2", Call: 0, Return: 10, Index: 5}
+	won := Op{Client: 3, Kind: CAS, Key: "a", Value: "3", Expect: 5, Call: 20, Return: 30, Index: 7} // and yet 6 had replaced 5
+	mustFail(t, tell(first, second, won).ends("a", Final{true, "3", 7}), "not linearizable: key a")
+	won.Expect = 6
+	mustPass(t, tell(first, second, won).ends("a", Final{true, "3", 7}))
+	invented := Op{Client: 3, Kind: Get, Key: "a", Call: 20, Return: 30, Found: true, Got: "1", Index: 8} // a version that no write had
+	mustFail(t, tell(first, second, invented).ends("a", Final{true, "1", 6}), "not linearizable: key a")
+}
+
 func TestJudgeSeesARejectedWrite(t *testing.T) {
 	mustFail(t, tell(
 		Op{Client: 1, Kind: Put, Key: "a", Value: "1", Call: 0, Return: 10, Index: 5},

@@ -18,20 +18,34 @@ type Scenario struct {
 // Scenarios are all that there are, in the order in which to show them.
 func Scenarios() []Scenario {
 	return []Scenario{
-		{Name: "demo", Nodes: 3, play: demo,
-			About: "a leader is killed, another takes over, the dead one comes back: in half a minute, with all times"},
-		{Name: "kill-leader", Nodes: 3, Rounds: 3, play: rounds(killLeader),
-			About: "the leader is killed with SIGKILL and restarted, again and again"},
-		{Name: "kill-all", Nodes: 3, Rounds: 2, play: rounds(killAll),
-			About: "all nodes are killed at the same moment, and restarted"},
-		{Name: "partition", Nodes: 3, Rounds: 2, play: rounds(partition),
-			About: "the leader, then a follower, is cut off from the others, and the network heals"},
-		{Name: "one-way", Nodes: 3, Rounds: 2, play: rounds(oneWay),
-			About: "messages pass between two nodes in one direction only"},
-		{Name: "pause", Nodes: 3, Rounds: 3, play: rounds(pauseLeader),
-			About: "the leader stands still (SIGSTOP) until there is another, wakes up and still thinks that it leads"},
-		{Name: "crashes", Nodes: 3, Rounds: 10, play: rounds(crash),
-			About: "kill -9 of one node, of two or of all, at random moments, with restarts"},
+		{
+			Name: "demo", Nodes: 3, play: demo,
+			About: "a leader is killed, another takes over, the dead one comes back: in half a minute, with all times",
+		},
+		{
+			Name: "kill-leader", Nodes: 3, Rounds: 3, play: rounds(killLeader),
+			About: "the leader is killed with SIGKILL and restarted, again and again",
+		},
+		{
+			Name: "kill-all", Nodes: 3, Rounds: 2, play: rounds(killAll),
+			About: "all nodes are killed at the same moment, and restarted",
+		},
+		{
+			Name: "partition", Nodes: 3, Rounds: 2, play: rounds(partition),
+			About: "the leader, then a follower, is cut off from the others, and the network heals",
+		},
+		{
+			Name: "one-way", Nodes: 3, Rounds: 2, play: rounds(oneWay),
+			About: "messages pass between two nodes in one direction only",
+		},
+		{
+			Name: "pause", Nodes: 3, Rounds: 3, play: rounds(pauseLeader),
+			About: "the leader stands still (SIGSTOP) until there is another, wakes up and still thinks that it leads",
+		},
+		{
+			Name: "crashes", Nodes: 3, Rounds: 10, play: rounds(crash),
+			About: "kill -9 of one node, of two or of all, at random moments, with restarts",
+		},
 	}
 }
 

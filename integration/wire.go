@@ -22,10 +22,13 @@ const (
 
 // The kinds of frames, as on the wire.
 const (
-	kindRequestVote        = 1
-	kindRequestVoteReply   = 2
-	kindAppendEntries      = 3
-	kindAppendEntriesReply = 4
+	kindRequestVote         = 1
+	kindRequestVoteReply    = 2
+	kindAppendEntries       = 3
+	kindAppendEntriesReply  = 4
+	kindRequestPreVote      = 5
+	kindRequestPreVoteReply = 6
+	kindTimeoutNow          = 7
 )
 
 // feed takes the next bytes in, and gives the kinds of the frames whose heads are complete with them.
@@ -66,5 +69,10 @@ func (w *wire) complete(kinds []byte) []byte {
 	return kinds
 }
 
-func isRequest(kind byte) bool { return kind == kindRequestVote || kind == kindAppendEntries }
-func isReply(kind byte) bool   { return kind == kindRequestVoteReply || kind == kindAppendEntriesReply }
+func isRequest(kind byte) bool {
+	return kind == kindRequestVote || kind == kindAppendEntries || kind == kindRequestPreVote || kind == kindTimeoutNow
+}
+
+func isReply(kind byte) bool {
+	return kind == kindRequestVoteReply || kind == kindAppendEntriesReply || kind == kindRequestPreVoteReply
+}

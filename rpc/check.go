@@ -15,6 +15,18 @@ func check(m consensus.Message) error {
 	if KindOf(m) == 0 {
 		return fmt.Errorf("cannot carry a %T", m)
 	}
+	switch m := m.(type) { // a server asks for its first election in term 0
+	case *consensus.RequestPreVote:
+		if m.NextTerm == 0 || m.NextTerm-1 != m.Term {
+			return fmt.Errorf("it asks for term %d in term %d", m.NextTerm, m.Term)
+		}
+		return checkPlace("last log", m.LastLogIndex, m.LastLogTerm, m.Term)
+	case *consensus.RequestPreVoteReply:
+		if m.NextTerm == 0 {
+			return errors.New("it answers for term 0")
+		}
+		return nil
+	}
 	if m.Head().Term == 0 {
 		return errors.New("its term is 0")
 	}

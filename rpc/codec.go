@@ -16,14 +16,17 @@ type Kind uint8
 
 // The kinds of frames. KindKeepalive has no payload and never meets a Codec.
 const (
-	KindRequestVote        Kind = 1
-	KindRequestVoteReply   Kind = 2
-	KindAppendEntries      Kind = 3
-	KindAppendEntriesReply Kind = 4
-	KindKeepalive          Kind = 15
+	KindRequestVote         Kind = 1
+	KindRequestVoteReply    Kind = 2
+	KindAppendEntries       Kind = 3
+	KindAppendEntriesReply  Kind = 4
+	KindRequestPreVote      Kind = 5
+	KindRequestPreVoteReply Kind = 6
+	KindTimeoutNow          Kind = 7
+	KindKeepalive           Kind = 15
 )
 
-// String names the kind as Figure 2 does.
+// String names the kind as the papers do.
 func (k Kind) String() string {
 	switch k {
 	case KindRequestVote:
@@ -34,6 +37,12 @@ func (k Kind) String() string {
 		return "AppendEntries"
 	case KindAppendEntriesReply:
 		return "AppendEntriesReply"
+	case KindRequestPreVote:
+		return "RequestPreVote"
+	case KindRequestPreVoteReply:
+		return "RequestPreVoteReply"
+	case KindTimeoutNow:
+		return "TimeoutNow"
 	case KindKeepalive:
 		return "Keepalive"
 	}
@@ -51,6 +60,12 @@ func KindOf(m consensus.Message) Kind {
 		return KindAppendEntries
 	case *consensus.AppendEntriesReply:
 		return KindAppendEntriesReply
+	case *consensus.RequestPreVote:
+		return KindRequestPreVote
+	case *consensus.RequestPreVoteReply:
+		return KindRequestPreVoteReply
+	case *consensus.TimeoutNow:
+		return KindTimeoutNow
 	}
 	return 0
 }

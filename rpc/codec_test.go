@@ -70,6 +70,7 @@ func TestEveryFieldOfEveryMessageTravels(t *testing.T) {
 		for _, m := range []consensus.Message{
 			&consensus.RequestVote{}, &consensus.RequestVoteReply{},
 			&consensus.AppendEntries{}, &consensus.AppendEntriesReply{},
+			&consensus.RequestPreVote{}, &consensus.RequestPreVoteReply{}, &consensus.TimeoutNow{},
 		} {
 			next := uint64(1)
 			fill(reflect.ValueOf(m).Elem(), &next)
@@ -150,27 +151,27 @@ func TestDecodeRefusesWhatAppendNeverWrites(t *testing.T) {
 		{"msgpack", "short array", KindRequestVote, "\x92\x01\x02"},
 		{"msgpack", "empty array", KindRequestVote, "\x90"},
 		{"msgpack", "long array", KindRequestVote, "\x94\x01\x02\x01\x00"},
-		{"msgpack", "array cut short", KindRequestVote, "\x93\x01\x02"},
-		{"msgpack", "nil for a number", KindRequestVote, "\x93\x01\xc0\x01"},
-		{"msgpack", "negative number", KindRequestVote, "\x93\x01\xff\x01"},
-		{"msgpack", "longer spelling of a number", KindRequestVote, "\x93\x01\xcc\x02\x01"},
+		{"msgpack", "array cut short", KindRequestVote, "\x94\x01\x02"},
+		{"msgpack", "nil for a number", KindRequestVote, "\x94\x01\xc0\x01\xc2"},
+		{"msgpack", "negative number", KindRequestVote, "\x94\x01\xff\x01\xc2"},
+		{"msgpack", "longer spelling of a number", KindRequestVote, "\x94\x01\xcc\x02\x01\xc2"},
 		{"msgpack", "a map for an array", KindRequestVote, "\x81\xa4Term\x01"},
-		{"msgpack", "trailing byte", KindRequestVote, "\x93\x01\x02\x01\x00"},
+		{"msgpack", "trailing byte", KindRequestVote, "\x94\x01\x02\x01\xc2\x00"},
 		{"msgpack", "a number for a boolean", KindRequestVoteReply, "\x92\x01\x01"},
 		{"msgpack", "nil for entries", KindAppendEntries, "\x96\x01\x00\x00\x00\x00\xc0"},
 		{"msgpack", "a string for bytes", KindAppendEntries, "\x96\x01\x00\x00\x00\x00\x91\x93\x01\x01\xa1x"},
 		{"msgpack", "numbers for bytes", KindAppendEntries, "\x96\x01\x00\x00\x00\x00\x91\x93\x01\x01\x91\x07"},
 		{"msgpack", "kind over a byte", KindAppendEntries, "\x96\x01\x00\x00\x00\x00\x91\x93\x01\xcd\x01\x01\xc0"},
-		{"msgpack", "no such kind", 9, "\x93\x01\x02\x01"},
+		{"msgpack", "no such kind", 9, "\x94\x01\x02\x01\xc2"},
 		{"json", "nothing", KindRequestVote, ""},
 		{"json", "null for a message", KindRequestVote, "null"},
-		{"json", "field missing", KindRequestVote, `{"Term":1,"LastLogIndex":2}`},
-		{"json", "field unknown", KindRequestVote, `{"Term":1,"LastLogIndex":2,"LastLogTerm":1,"X":1}`},
-		{"json", "field twice", KindRequestVote, `{"Term":1,"Term":1,"LastLogIndex":2,"LastLogTerm":1}`},
-		{"json", "field in lower case", KindRequestVote, `{"term":1,"LastLogIndex":2,"LastLogTerm":1}`},
-		{"json", "null for a number", KindRequestVote, `{"Term":1,"LastLogIndex":null,"LastLogTerm":1}`},
-		{"json", "trailing space", KindRequestVote, `{"Term":1,"LastLogIndex":2,"LastLogTerm":1} `},
-		{"json", "trailing value", KindRequestVote, `{"Term":1,"LastLogIndex":2,"LastLogTerm":1}1`},
+		{"json", "field missing", KindRequestVote, `{"Term":1,"LastLogIndex":2,"Transfer":false}`},
+		{"json", "field unknown", KindRequestVote, `{"Term":1,"LastLogIndex":2,"LastLogTerm":1,"Transfer":false,"X":1}`},
+		{"json", "field twice", KindRequestVote, `{"Term":1,"Term":1,"LastLogIndex":2,"LastLogTerm":1,"Transfer":false}`},
+		{"json", "field in lower case", KindRequestVote, `{"term":1,"LastLogIndex":2,"LastLogTerm":1,"Transfer":false}`},
+		{"json", "null for a number", KindRequestVote, `{"Term":1,"LastLogIndex":null,"LastLogTerm":1,"Transfer":false}`},
+		{"json", "trailing space", KindRequestVote, `{"Term":1,"LastLogIndex":2,"LastLogTerm":1,"Transfer":false} `},
+		{"json", "trailing value", KindRequestVote, `{"Term":1,"LastLogIndex":2,"LastLogTerm":1,"Transfer":false}1`},
 		{"json", "no such kind", KindKeepalive, "{}"},
 	}
 	for _, c := range cases {
@@ -183,8 +184,8 @@ func TestDecodeRefusesWhatAppendNeverWrites(t *testing.T) {
 // The right spelling of what the cases above spell wrong, so that they fail for their reason.
 func TestDecodeTakesTheRightSpelling(t *testing.T) {
 	for codec, payload := range map[string]string{
-		"msgpack": "\x93\x01\x02\x01",
-		"json":    `{"Term":1,"LastLogIndex":2,"LastLogTerm":1}`,
+		"msgpack": "\x94\x01\x02\x01\xc2",
+		"json":    `{"Term":1,"LastLogIndex":2,"LastLogTerm":1,"Transfer":false}`,
 	} {
 		m, err := lookup(codec).Decode(KindRequestVote, []byte(payload))
 		want := &consensus.RequestVote{Header: consensus.Header{Term: 1}, LastLogIndex: 2, LastLogTerm: 1}

@@ -21,6 +21,13 @@ type Config struct {
 	// Advertise is told to every server that this one connects to: see [Transport.Advertised]. It
 	// means nothing to this package; an address for clients belongs here. Up to 1024 bytes.
 	Advertise string
+	// Store names the store in which this server keeps its votes and its log; another store has another name. Both ends
+	// of a connection tell it. Up to 64 bytes.
+	Store string
+	// Admit, if set, is asked at each end of each handshake whether that server may keep its promises in that store. A server
+	// whose store was lost has forgotten its votes and acknowledgements: whoever bound its name to another store
+	// must refuse it. The error is told to both sides. It is called from several goroutines.
+	Admit func(peer consensus.ServerID, store string) error
 	// Codec is the name of the codec that this server writes: "msgpack" (the default), "json", or one given to
 	// [RegisterCodec]. It reads any codec that is registered, as the writer chose.
 	Codec string
@@ -103,6 +110,9 @@ func (cfg *Config) checkNames() []error {
 		if _, _, err := net.SplitHostPort(address); err != nil {
 			errs = append(errs, fmt.Errorf("the address of peer %q must be host:port: %w", id, err))
 		}
+	}
+	if len(cfg.Store) > maxStore {
+		errs = append(errs, fmt.Errorf("Store has %d bytes, at most %d are allowed", len(cfg.Store), maxStore))
 	}
 	if len(cfg.Advertise) > maxAdvertise {
 		errs = append(errs, fmt.Errorf("Advertise has %d bytes, at most %d are allowed", len(cfg.Advertise), maxAdvertise))

@@ -17,8 +17,8 @@ import (
 // The handshake is one block each way, before any frame and any codec. Its layout never changes:
 // later versions of the protocol are told by the version range inside it.
 //
-//	hello, from the dialer:     magic | lowest version  | highest version | fields: cluster, sender, receiver, codec, advertise
-//	answer, from the acceptor:  magic | 1 accept, 0 not | version chosen  | fields: cluster, server, reason
+//	hello, from the dialer:     magic | lowest version  | highest version | fields: cluster, sender, receiver, codec, advertise, store
+//	answer, from the acceptor:  magic | 1 accept, 0 not | version chosen  | fields: cluster, server, reason, store
 //
 // where "fields" is u16 length of all fields | for each: u16 length, bytes | and
 // a u32 CRC32C of everything from the magic on ends the block.
@@ -36,13 +36,14 @@ const (
 	maxCodecName = 64
 	maxAdvertise = 1024
 	maxReason    = 1024
+	maxStore     = 64
 	blockHead    = len(magic) + 2 + 2
 	maxBlockBody = 4096
 )
 
 var (
-	helloLimits  = []int{maxName, maxName, maxName, maxCodecName, maxAdvertise}
-	answerLimits = []int{maxName, maxName, maxReason}
+	helloLimits  = []int{maxName, maxName, maxName, maxCodecName, maxAdvertise, maxStore}
+	answerLimits = []int{maxName, maxName, maxReason, maxStore}
 )
 
 // hello is what the dialer says.
@@ -53,6 +54,7 @@ type hello struct {
 	receiver        consensus.ServerID // whom the dialer means to reach
 	codec           string
 	advertise       string
+	store           string // which store the dialer keeps its promises in
 }
 
 // answer is what the acceptor says.
@@ -62,11 +64,12 @@ type answer struct {
 	cluster  string
 	server   consensus.ServerID
 	reason   string // why not, in words
+	store    string // which store the acceptor keeps its promises in
 }
 
 func (h *hello) append(dst []byte) []byte {
 	return appendBlock(dst, h.lowest, h.highest,
-		h.cluster, string(h.sender), string(h.receiver), h.codec, h.advertise)
+		h.cluster, string(h.sender), string(h.receiver), h.codec, h.advertise, h.store)
 }
 
 func (a *answer) append(dst []byte) []byte {
@@ -75,7 +78,7 @@ func (a *answer) append(dst []byte) []byte {
 		accepted = 1
 	}
 	reason := a.reason[:min(len(a.reason), maxReason)]
-	return appendBlock(dst, accepted, a.version, a.cluster, string(a.server), reason)
+	return appendBlock(dst, accepted, a.version, a.cluster, string(a.server), reason, a.store)
 }
 
 func readHello(r io.Reader) (*hello, error) {
@@ -85,7 +88,7 @@ func readHello(r io.Reader) (*hello, error) {
 	}
 	return &hello{
 		lowest: lowest, highest: highest, cluster: f[0],
-		sender: consensus.ServerID(f[1]), receiver: consensus.ServerID(f[2]), codec: f[3], advertise: f[4],
+		sender: consensus.ServerID(f[1]), receiver: consensus.ServerID(f[2]), codec: f[3], advertise: f[4], store: f[5],
 	}, nil
 }
 
@@ -99,7 +102,7 @@ func readAnswer(r io.Reader) (*answer, error) {
 	}
 	return &answer{
 		accepted: accepted == 1, version: version, cluster: f[0],
-		server: consensus.ServerID(f[1]), reason: printable(f[2]),
+		server: consensus.ServerID(f[1]), reason: printable(f[2]), store: f[3],
 	}, nil
 }
 
@@ -120,7 +123,18 @@ func (h *hello) refusal(cfg *Config) string {
 	case lookup(h.codec) == nil:
 		return fmt.Sprintf("codec %q is not known here; known are %s", h.codec, strings.Join(Codecs(), ", "))
 	}
+	if err := cfg.admit(h.sender, h.store); err != nil {
+		return err.Error()
+	}
 	return ""
+}
+
+// admit asks the host whether a server may have this store.
+func (cfg *Config) admit(peer consensus.ServerID, store string) error {
+	if cfg.Admit == nil {
+		return nil
+	}
+	return cfg.Admit(peer, store)
 }
 
 // check tells why an accepting answer is not from the server that the dialer meant.
@@ -132,6 +146,9 @@ func (a *answer) check(cfg *Config, peer consensus.ServerID) error {
 		return violationf("the server there is %q", a.server)
 	case a.version != protocolVersion:
 		return violationf("it chose protocol version %d, which was not offered", a.version)
+	}
+	if err := cfg.admit(peer, a.store); err != nil {
+		return refusedError{err.Error()}
 	}
 	return nil
 }

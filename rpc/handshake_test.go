@@ -99,7 +99,7 @@ func TestRefusalsEachWithItsReason(t *testing.T) {
 		{"older version", func(h *hello) { h.lowest, h.highest = 0, 0 }, "no common protocol version: 0 to 0 there, 1 here"},
 		{"unknown codec", func(h *hello) { h.codec = "morse" }, `codec "morse" is not known here; known are`},
 	}
-	message := frame(KindRequestVote, 1, "\x93\x01\x02\x01")
+	message := frame(KindRequestVote, 1, "\x94\x01\x02\x01\xc2")
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			s := startAlone(t, nil)
@@ -128,7 +128,7 @@ func TestAGoodHelloIsAccepted(t *testing.T) {
 	h := goodHello()
 	h.lowest, h.highest = 0, 7 // a range with this version in it
 	conn := s.enter(h)
-	if _, err := conn.Write(frame(KindRequestVote, 1, "\x93\x05\x02\x01")); err != nil {
+	if _, err := conn.Write(frame(KindRequestVote, 1, "\x94\x05\x02\x01\xc2")); err != nil {
 		t.Fatal(err)
 	}
 	want := &consensus.RequestVote{
@@ -171,7 +171,7 @@ func TestWhatIsNoHandshakeIsClosedAtOnce(t *testing.T) {
 		{"a field over its limit", string(long.append(nil)), "field 5 of the handshake has 1025 bytes, over the limit of 1024"},
 		{"a field over the body", string(reseal(func(b []byte) { b[blockHead+1] = 200 })), "field 1 of the handshake has 200 bytes, but only"},
 		{"too few fields", string(appendBlock(nil, 1, 1, "test", "b")), "the handshake ends before its field 3"},
-		{"too many fields", string(appendBlock(nil, 1, 1, "test", "b", "a", "json", "", "?")), "has 3 bytes behind its last field"},
+		{"too many fields", string(appendBlock(nil, 1, 1, "test", "b", "a", "json", "", "", "?")), "has 3 bytes behind its last field"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -245,7 +245,7 @@ func TestTheDialerJudgesTheAnswer(t *testing.T) {
 		{"other cluster", yes(func(a *answer) { a.cluster = "prod" }), DialFailed, `the server there belongs to cluster "prod", not to "test"`},
 		{"other server", yes(func(a *answer) { a.server = "c" }), DialFailed, `the server there is "c"`},
 		{"version not offered", yes(func(a *answer) { a.version = 2 }), DialFailed, "it chose protocol version 2, which was not offered"},
-		{"neither yes nor no", appendBlock(nil, 7, 1, "test", "b", ""), DialFailed, "neither yes nor no"},
+		{"neither yes nor no", appendBlock(nil, 7, 1, "test", "b", "", ""), DialFailed, "neither yes nor no"},
 		{"refusal", yes(func(a *answer) { a.accepted, a.reason = false, "bad\x1b[2Jmood" }), DialRefused, "bad?[2Jmood"},
 		{"an HTTP server", []byte("HTTP/1.1 400 Bad Request\r\n\r\n"), DialFailed, "an HTTP response came in place of a handshake"},
 		{"cut short", yes(func(*answer) {})[:20], DialFailed, "in the middle"},

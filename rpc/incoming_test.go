@@ -16,7 +16,7 @@ import (
 
 // An accepted peer that sends nonsense is cut off, with the reason, and nothing of it is delivered.
 func TestNonsenseFromAPeer(t *testing.T) {
-	spoiled := frame(KindRequestVote, 1, "\x93\x01\x02\x01")
+	spoiled := frame(KindRequestVote, 1, "\x94\x01\x02\x01\xc2")
 	spoiled[len(spoiled)-1] ^= 1
 	gap, err := msgpackCodec{}.Append(nil, &consensus.AppendEntries{PrevLogIndex: 5})
 	if err != nil {
@@ -29,11 +29,11 @@ func TestNonsenseFromAPeer(t *testing.T) {
 	}{
 		{"HTTP in place of frames", []byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), "a frame of 1195725856 bytes is over the limit"},
 		{"a damaged payload", spoiled, "does not match its checksum"},
-		{"an unknown kind", frame(9, 1, "\x93\x01\x02\x01"), "unknown kind 9"},
+		{"an unknown kind", frame(9, 1, "\x94\x01\x02\x01\xc2"), "unknown kind 9"},
 		{"a short array", frame(KindRequestVote, 1, "\x92\x01\x02"), "RequestVote: decode: not what the codec itself would have written"},
 		{"no payload", frame(KindRequestVote, 1, ""), "RequestVote: decode"},
 		{"a message that makes no sense", frame(KindAppendEntries, 1, string(gap)), "AppendEntries: its term is 0"},
-		{"a frame that is missing", frame(KindRequestVote, 2, "\x93\x01\x02\x01"), "frame 2 came where frame 1 should"},
+		{"a frame that is missing", frame(KindRequestVote, 2, "\x94\x01\x02\x01\xc2"), "frame 2 came where frame 1 should"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -86,7 +86,7 @@ func TestANewerConnectionReplacesTheOlder(t *testing.T) {
 	if e := s.await(IncomingDown); e.Reason != errReplaced.Error() {
 		t.Errorf("event %q", e)
 	}
-	if _, err := newer.Write(frame(KindRequestVote, 1, "\x93\x05\x02\x01")); err != nil {
+	if _, err := newer.Write(frame(KindRequestVote, 1, "\x94\x05\x02\x01\xc2")); err != nil {
 		t.Fatal(err)
 	}
 	if m := s.receive(); m.Head().Term != 5 {
@@ -135,7 +135,7 @@ func TestWhileDeliverBlocksOneConnectionOfAPeerIsRead(t *testing.T) {
 	for term := byte(1); term <= 5; term++ {
 		before := last
 		last = s.enter(goodHello())
-		if _, err := last.Write(frame(KindRequestVote, 1, "\x93"+string([]byte{term})+"\x00\x00")); err != nil {
+		if _, err := last.Write(frame(KindRequestVote, 1, "\x94"+string([]byte{term})+"\x00\x00\xc2")); err != nil {
 			t.Fatal(err)
 		}
 		switch term {
@@ -161,7 +161,7 @@ func TestAFloodOfSilentConnectionsDoesNotKeepAPeerOut(t *testing.T) {
 	}
 	peer := s.enter(goodHello())
 	flood = append(flood, s.dial(), s.dial())
-	if _, err := peer.Write(frame(KindRequestVote, 1, "\x93\x05\x02\x01")); err != nil {
+	if _, err := peer.Write(frame(KindRequestVote, 1, "\x94\x05\x02\x01\xc2")); err != nil {
 		t.Fatal(err)
 	}
 	if m := s.receive(); m.Head().Term != 5 {

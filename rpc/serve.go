@@ -88,7 +88,7 @@ func (in *incoming) greet(c *inConn, e *Event) (*hello, error) {
 	if in.links[h.sender] != nil {
 		e.Peer = h.sender // others' names are in the reason: here they could be anything
 	}
-	a := answer{version: protocolVersion, cluster: in.cfg.Cluster, server: in.cfg.ID}
+	a := answer{version: protocolVersion, cluster: in.cfg.Cluster, server: in.cfg.ID, store: in.cfg.Store}
 	if a.reason = h.refusal(in.cfg); a.reason != "" {
 		_, _ = c.conn.Write(a.append(nil)) // if it fails the caller learns less, and that is all
 		return nil, errors.New(a.reason)

@@ -16,6 +16,24 @@ type wireRequestVote struct {
 	Term         consensus.Term
 	LastLogIndex consensus.Index
 	LastLogTerm  consensus.Term
+	Transfer     bool
+}
+
+type wireRequestPreVote struct {
+	Term         consensus.Term
+	NextTerm     consensus.Term
+	LastLogIndex consensus.Index
+	LastLogTerm  consensus.Term
+}
+
+type wireRequestPreVoteReply struct {
+	Term        consensus.Term
+	NextTerm    consensus.Term
+	VoteGranted bool
+}
+
+type wireTimeoutNow struct {
+	Term consensus.Term
 }
 
 type wireRequestVoteReply struct {
@@ -82,6 +100,12 @@ func newWire(kind Kind) (wire, error) {
 		return new(wireAppendEntries), nil
 	case KindAppendEntriesReply:
 		return new(wireAppendEntriesReply), nil
+	case KindRequestPreVote:
+		return new(wireRequestPreVote), nil
+	case KindRequestPreVoteReply:
+		return new(wireRequestPreVoteReply), nil
+	case KindTimeoutNow:
+		return new(wireTimeoutNow), nil
 	}
 	return nil, fmt.Errorf("no message has %v", kind)
 }
@@ -90,7 +114,7 @@ func newWire(kind Kind) (wire, error) {
 func toWire(m consensus.Message) (wire, error) {
 	switch m := m.(type) {
 	case *consensus.RequestVote:
-		return &wireRequestVote{m.Term, m.LastLogIndex, m.LastLogTerm}, nil
+		return &wireRequestVote{m.Term, m.LastLogIndex, m.LastLogTerm, m.Transfer}, nil
 	case *consensus.RequestVoteReply:
 		return &wireRequestVoteReply{m.Term, m.VoteGranted}, nil
 	case *consensus.AppendEntries:
@@ -103,6 +127,12 @@ func toWire(m consensus.Message) (wire, error) {
 		return &wireAppendEntriesReply{
 			m.Term, m.Success, m.MatchIndex, m.PrevLogIndex, m.Round, m.ConflictIndex, m.ConflictTerm,
 		}, nil
+	case *consensus.RequestPreVote:
+		return &wireRequestPreVote{m.Term, m.NextTerm, m.LastLogIndex, m.LastLogTerm}, nil
+	case *consensus.RequestPreVoteReply:
+		return &wireRequestPreVoteReply{m.Term, m.NextTerm, m.VoteGranted}, nil
+	case *consensus.TimeoutNow:
+		return &wireTimeoutNow{m.Term}, nil
 	}
 	return nil, fmt.Errorf("cannot send a %T", m)
 }
@@ -112,7 +142,29 @@ func (w *wireRequestVote) message() consensus.Message {
 		Header:       consensus.Header{Term: w.Term},
 		LastLogIndex: w.LastLogIndex,
 		LastLogTerm:  w.LastLogTerm,
+		Transfer:     w.Transfer,
 	}
+}
+
+func (w *wireRequestPreVote) message() consensus.Message {
+	return &consensus.RequestPreVote{
+		Header:       consensus.Header{Term: w.Term},
+		NextTerm:     w.NextTerm,
+		LastLogIndex: w.LastLogIndex,
+		LastLogTerm:  w.LastLogTerm,
+	}
+}
+
+func (w *wireRequestPreVoteReply) message() consensus.Message {
+	return &consensus.RequestPreVoteReply{
+		Header:      consensus.Header{Term: w.Term},
+		NextTerm:    w.NextTerm,
+		VoteGranted: w.VoteGranted,
+	}
+}
+
+func (w *wireTimeoutNow) message() consensus.Message {
+	return &consensus.TimeoutNow{Header: consensus.Header{Term: w.Term}}
 }
 
 func (w *wireRequestVoteReply) message() consensus.Message {

@@ -21,8 +21,9 @@ type cluster struct {
 	network []Message // sent, not yet delivered; in order of sending
 	check   *checker
 	noop    bool
+	stuck   ServerID // its disk does nothing
 	rand    func() uint64
-	limits  func(*Config)
+	limits  func(*Config) // changes the Config of each server
 	trace   func(format string, args ...any)
 }
 
@@ -148,7 +149,7 @@ func (c *cluster) flush(id ServerID) {
 // save completes a server's oldest pending write; it tells whether there was one.
 func (c *cluster) save(id ServerID) bool {
 	s := c.servers[id]
-	if len(s.pending) == 0 {
+	if len(s.pending) == 0 || id == c.stuck {
 		return false
 	}
 	w := s.pending[0]
@@ -252,7 +253,11 @@ func describeMessage(verb string, msg Message) string {
 	head := fmt.Sprintf("%s %s %s", h.From, verb, h.To)
 	switch m := msg.(type) {
 	case *RequestVote:
-		return fmt.Sprintf("%s RequestVote term=%d lastLog=%d:%d", head, m.Term, m.LastLogIndex, m.LastLogTerm)
+		text := fmt.Sprintf("%s RequestVote term=%d lastLog=%d:%d", head, m.Term, m.LastLogIndex, m.LastLogTerm)
+		if m.Transfer {
+			text += " transfer"
+		}
+		return text
 	case *RequestVoteReply:
 		return fmt.Sprintf("%s RequestVoteReply term=%d voteGranted=%t", head, m.Term, m.VoteGranted)
 	case *AppendEntries:
@@ -266,6 +271,31 @@ func describeMessage(verb string, msg Message) string {
 			return fmt.Sprintf("%s AppendEntriesReply term=%d success matchIndex=%d", head, m.Term, m.MatchIndex)
 		}
 		return fmt.Sprintf("%s AppendEntriesReply term=%d refused prevLogIndex=%d conflict=%d:%d", head, m.Term, m.PrevLogIndex, m.ConflictIndex, m.ConflictTerm)
+	case *RequestPreVote:
+		return fmt.Sprintf("%s RequestPreVote term=%d nextTerm=%d lastLog=%d:%d", head, m.Term, m.NextTerm, m.LastLogIndex, m.LastLogTerm)
+	case *RequestPreVoteReply:
+		return fmt.Sprintf("%s RequestPreVoteReply term=%d nextTerm=%d voteGranted=%t", head, m.Term, m.NextTerm, m.VoteGranted)
+	case *TimeoutNow:
+		return fmt.Sprintf("%s TimeoutNow term=%d", head, m.Term)
 	}
 	return head
+}
+
+// pass lets time pass: whoever has something to do does it, when it is due, and disks and network complete everything, but for
+// messages for which lost says true.
+func (c *cluster) pass(d time.Duration, lost func(from, to ServerID) bool) {
+	for end := c.now + d; ; {
+		var next ServerID
+		for _, id := range c.ids {
+			if m := c.module(id); m != nil && (next == "" || m.Deadline() < c.module(next).Deadline()) {
+				next = id
+			}
+		}
+		if next == "" || c.module(next).Deadline() > end {
+			c.now = end
+			return
+		}
+		c.tick(next)
+		c.settle(lost)
+	}
 }

@@ -20,6 +20,13 @@ type Config struct {
 	// without waiting for a command, and reads may begin.
 	Noop bool
 
+	// PreVote makes a server ask, before it stands for election, whether it would win (thesis 9.6). So a server that
+	// was cut off does not come back with a later term and unseat a leader that the others hear.
+	PreVote bool
+	// CheckQuorum makes a leader step down that has not heard from a majority for an election timeout, or whose own disk has not
+	// answered for as long; and lets servers that hear a leader ignore requests for votes (§6; thesis 4.2.3, 6.2).
+	CheckQuorum bool
+
 	MaxBatchBytes       int // of entries in one AppendEntries; it always carries at least one. Default 1 MiB
 	MaxInflightMessages int // unanswered AppendEntries with entries, per follower. Default 128
 	MaxInflightBytes    int // of entries in them, per follower. Default 16 MiB

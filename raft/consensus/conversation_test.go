@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/datadriven"
 )
@@ -14,10 +15,13 @@ import (
 //
 // Commands. Everything not asked for does not happen:
 //
-//	cluster NAME... [noop]        servers that saved nothing
+//	cluster NAME... [noop] [prevote] [checkquorum]    servers that saved nothing
 //	saved NAME term=T [vote=V] log=(T...)    what is on a server's disk, before it is first used
 //	timeout NAME                  its election timeout elapses
 //	heartbeat NAME                its heartbeat interval elapses
+//	pass TIME [without=(NAME...)] [stuck=NAME]    time passes; whoever has something to do does it when it is due; messages are
+//	                              not shown; those from and to the named are lost; the disk of stuck does nothing
+//	transfer NAME [to=NAME]       the leader is asked to hand leadership over
 //	propose NAME COMMAND...       commands come in, in one batch
 //	read NAME                     a read comes in
 //	save NAME                     its disk completes the oldest write
@@ -53,7 +57,7 @@ func (v *conversation) run(t *testing.T, d *datadriven.TestData) string {
 		return "ok"
 	}
 	commands := map[string]func(*datadriven.TestData){
-		"saved": v.saved, "propose": v.propose, "read": v.read, "settle": v.settle, "crash": v.crash,
+		"saved": v.saved, "propose": v.propose, "read": v.read, "settle": v.settle, "crash": v.crash, "pass": v.pass, "transfer": v.transfer,
 		"timeout":   func(d *datadriven.TestData) { v.c.timeout(v.name(d, 0)) },
 		"heartbeat": func(d *datadriven.TestData) { v.c.tick(v.name(d, 0)) },
 		"save":      func(d *datadriven.TestData) { v.c.save(v.name(d, 0)) },
@@ -87,12 +91,15 @@ func (v *conversation) run(t *testing.T, d *datadriven.TestData) string {
 func (v *conversation) cluster(t *testing.T, d *datadriven.TestData) {
 	v.c = newCluster(t, 0, func(c *cluster) {
 		for _, arg := range d.CmdArgs {
-			if arg.Key == "noop" {
+			switch arg.Key {
+			case "noop":
 				c.noop = true
-			} else {
+			case "prevote", "checkquorum":
+			default:
 				c.ids = append(c.ids, ServerID(arg.Key))
 			}
 		}
+		c.limits = func(cfg *Config) { cfg.PreVote, cfg.CheckQuorum = d.HasArg("prevote"), d.HasArg("checkquorum") }
 	})
 	v.c.trace = func(format string, args ...any) { fmt.Fprintf(&v.out, format+"\n", args...) }
 }
@@ -164,15 +171,44 @@ func (v *conversation) read(d *datadriven.TestData) {
 	})
 }
 
-func (v *conversation) settle(d *datadriven.TestData) {
-	var without []ServerID
-	for _, arg := range d.CmdArgs {
+func (v *conversation) settle(d *datadriven.TestData) { v.c.settle(without(d)) }
+
+// without tells of a message whether the argument without=(...) loses it.
+func without(d *datadriven.TestData) func(from, to ServerID) bool {
+	var lost []ServerID
+	if arg, ok := d.Arg("without"); ok {
 		for _, val := range arg.Vals {
-			without = append(without, ServerID(val))
+			lost = append(lost, ServerID(val))
 		}
 	}
-	v.c.settle(func(from, to ServerID) bool {
-		return slices.Contains(without, from) || slices.Contains(without, to)
+	return func(from, to ServerID) bool { return slices.Contains(lost, from) || slices.Contains(lost, to) }
+}
+
+func (v *conversation) pass(d *datadriven.TestData) {
+	duration, err := time.ParseDuration(d.CmdArgs[0].Key)
+	if err != nil {
+		d.Fatalf(v.t, "pass: %v", err)
+	}
+	var stuck string
+	d.MaybeScanArgs(v.t, "stuck", &stuck)
+	trace := v.c.trace
+	v.c.trace = func(format string, args ...any) {
+		if _, isFact := args[len(args)-1].(Fact); isFact {
+			trace(format, args...)
+		}
+	}
+	v.c.stuck = ServerID(stuck)
+	v.c.pass(duration, without(d))
+	v.c.trace, v.c.stuck = trace, ""
+}
+
+func (v *conversation) transfer(d *datadriven.TestData) {
+	var to string
+	d.MaybeScanArgs(v.t, "to", &to)
+	v.c.do(v.name(d, 0), func(m *Module) {
+		if err := m.TransferLeadership(ServerID(to)); err != nil {
+			fmt.Fprintf(&v.out, "%s refuses: %v\n", m.cfg.ID, err)
+		}
 	})
 }
 

@@ -3,8 +3,20 @@ package consensus
 import "time"
 
 // timeout: "If election timeout elapses without receiving AppendEntries RPC from current leader or granting vote
-// to candidate: convert to candidate"; a candidate starts a new election (§5.2, Figure 2).
+// to candidate: convert to candidate"; a candidate starts a new election (§5.2, Figure 2). With PreVote it asks first.
 func (m *Module) timeout() {
+	switch {
+	case m.cfg.CheckQuorum && m.diskHangs():
+		m.resetElectionTimer() // whom could it lead that cannot even vote for itself
+	case m.cfg.PreVote:
+		m.requestPreVotes()
+	default:
+		m.stand(false)
+	}
+}
+
+// stand begins an election in a new term.
+func (m *Module) stand(transfer bool) {
 	m.currentTerm++
 	m.votedFor = m.cfg.ID
 	m.hardStateChanged = true
@@ -13,12 +25,12 @@ func (m *Module) timeout() {
 	m.votes = make([]bool, len(m.cfg.Members))
 	m.resetElectionTimer()
 	m.fact(BecameCandidate{Term: m.currentTerm})
-	m.requestVotes()
+	m.requestVotes(transfer)
 }
 
 // requestVotes asks all others for their votes, and gives this server its own. All of it waits for the
 // disk: a candidate that forgot its vote in a crash could give it again to another in the same term.
-func (m *Module) requestVotes() {
+func (m *Module) requestVotes(transfer bool) {
 	for _, id := range m.cfg.Members {
 		if id == m.cfg.ID {
 			m.promise(&RequestVoteReply{Header: m.header(id), VoteGranted: true})
@@ -28,6 +40,7 @@ func (m *Module) requestVotes() {
 			Header:       m.header(id),
 			LastLogIndex: m.log.lastIndex(),
 			LastLogTerm:  m.log.lastTerm(),
+			Transfer:     transfer,
 		})
 	}
 }
@@ -67,15 +80,19 @@ func (m *Module) handleRequestVoteReply(msg *RequestVoteReply) {
 		return
 	}
 	m.votes[m.place(msg.From)] = true
+	if granted := m.countVotes(); granted >= m.quorum() {
+		m.becomeLeader()
+	}
+}
+
+func (m *Module) countVotes() int {
 	granted := 0
 	for _, vote := range m.votes {
 		if vote {
 			granted++
 		}
 	}
-	if granted >= m.quorum() {
-		m.becomeLeader()
-	}
+	return granted
 }
 
 // becomeLeader: Figure 2, Leaders. The first AppendEntries, the one that keeps others from standing,
@@ -89,6 +106,8 @@ func (m *Module) becomeLeader() {
 		m.followers[i] = progress{id: id, nextIndex: m.log.lastIndex() + 1, probing: true}
 	}
 	m.reads = reads{}
+	m.transfer = transfer{}
+	m.quorumDeadline = m.now + m.cfg.ElectionTimeout
 	m.uncommittedBytes = m.log.bytesFrom(m.commitIndex + 1)
 	m.ackOwnLog = true
 	m.fact(BecameLeader{Term: m.currentTerm})

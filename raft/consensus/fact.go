@@ -2,8 +2,8 @@ package consensus
 
 import "fmt"
 
-// Fact is something that happened inside the module: one of BecameCandidate, BecameLeader,
-// BecameFollower, VoteGranted, Truncated. Its String is a line for people.
+// Fact is something that happened inside the module: one of BecamePreCandidate, BecameCandidate, BecameLeader,
+// BecameFollower, SteppedDown, VoteGranted, Truncated, TransferStarted, TransferEnded. Its String is a line for people.
 type Fact interface {
 	fmt.Stringer
 	isFact()
@@ -11,6 +11,21 @@ type Fact interface {
 
 // BecameCandidate: an election timeout elapsed, this server asks for votes (§5.2).
 type BecameCandidate struct{ Term Term }
+
+// BecamePreCandidate: an election timeout elapsed, this server asks whether it would win an election (thesis 9.6).
+type BecamePreCandidate struct{ NextTerm Term }
+
+// SteppedDown: a leader gave up leadership of its own accord (thesis 6.2).
+type SteppedDown struct {
+	Term   Term
+	Reason string
+}
+
+// TransferStarted: a leader is handing over leadership, and takes no commands meanwhile (thesis 3.10).
+type TransferStarted struct{ To ServerID }
+
+// TransferEnded: a transfer was given up; the leader goes on. One that succeeds ends with BecameFollower.
+type TransferEnded struct{ To ServerID }
 
 // BecameLeader: a majority voted for this server (§5.2).
 type BecameLeader struct{ Term Term }
@@ -34,12 +49,26 @@ type Truncated struct {
 	Leader   ServerID
 }
 
-func (BecameCandidate) isFact() {}
-func (BecameLeader) isFact()    {}
-func (BecameFollower) isFact()  {}
-func (VoteGranted) isFact()     {}
-func (Truncated) isFact()       {}
+func (BecamePreCandidate) isFact() {}
+func (SteppedDown) isFact()        {}
+func (TransferStarted) isFact()    {}
+func (TransferEnded) isFact()      {}
+func (BecameCandidate) isFact()    {}
+func (BecameLeader) isFact()       {}
+func (BecameFollower) isFact()     {}
+func (VoteGranted) isFact()        {}
+func (Truncated) isFact()          {}
 
+func (f BecamePreCandidate) String() string {
+	return fmt.Sprintf("asks whether it would win term %d", f.NextTerm)
+}
+func (f SteppedDown) String() string {
+	return fmt.Sprintf("gave up leading term %d: %s", f.Term, f.Reason)
+}
+func (f TransferStarted) String() string { return fmt.Sprintf("hands leadership over to %s", f.To) }
+func (f TransferEnded) String() string {
+	return fmt.Sprintf("gave up handing leadership over to %s", f.To)
+}
 func (f BecameCandidate) String() string { return fmt.Sprintf("became candidate in term %d", f.Term) }
 func (f BecameLeader) String() string    { return fmt.Sprintf("became leader of term %d", f.Term) }
 func (f BecameFollower) String() string {

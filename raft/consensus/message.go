@@ -36,8 +36,8 @@ type Entry struct {
 	Data  []byte
 }
 
-// Message is one of *RequestVote, *RequestVoteReply, *AppendEntries and
-// *AppendEntriesReply. A message is immutable once it is sent.
+// Message is one of *RequestVote, *RequestVoteReply, *AppendEntries, *AppendEntriesReply, *RequestPreVote,
+// *RequestPreVoteReply and *TimeoutNow. A message is immutable once it is sent.
 type Message interface {
 	// Head gives what all messages have.
 	Head() *Header
@@ -58,6 +58,9 @@ type RequestVote struct {
 	Header
 	LastLogIndex Index // index of the candidate's last log entry (§5.4)
 	LastLogTerm  Term  // term of the candidate's last log entry (§5.4)
+	// Transfer: the leader itself asked the candidate to stand, so that hearing the leader is no reason to ignore
+	// the candidate (thesis 4.2.3).
+	Transfer bool
 }
 
 // RequestVoteReply answers RequestVote. A granted vote is a promise: it leaves
@@ -92,4 +95,25 @@ type AppendEntriesReply struct {
 	// logs cannot agree on any entry behind it. Zero, zero: nowhere but at the start.
 	ConflictIndex Index
 	ConflictTerm  Term
+}
+
+// RequestPreVote asks whether the receiver would vote for the sender if it stood for election in NextTerm (thesis
+// 9.6). It changes nothing at the receiver: no term, no vote, no timer.
+type RequestPreVote struct {
+	Header
+	NextTerm     Term  // the term in which the sender would stand: its currentTerm + 1
+	LastLogIndex Index // as in RequestVote
+	LastLogTerm  Term
+}
+
+// RequestPreVoteReply answers RequestPreVote. It promises nothing.
+type RequestPreVoteReply struct {
+	Header
+	NextTerm    Term // of the request
+	VoteGranted bool
+}
+
+// TimeoutNow tells the receiver to stand for election at once: the leader hands over to it (thesis 3.10).
+type TimeoutNow struct {
+	Header
 }

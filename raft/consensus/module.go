@@ -25,14 +25,23 @@ type Module struct {
 	leader           ServerID // of currentTerm, "" if not known; never changes within a term once known
 	electionDeadline time.Duration
 
-	votes []bool // candidate: who granted a vote in currentTerm, by place in cfg.Members
+	heardLeader time.Duration // when the last message of the leader of currentTerm came; while leader != ""
+
+	votes []bool // candidate, pre-candidate: who granted a vote, by place in cfg.Members
+
+	// Promises to ourselves that the disk holds up: how many, and since when none has come back. When that is
+	// too long, the disk hangs. A Save of a follower leaves no trace here: it holds up nobody but itself.
+	ownPromises int
+	ownSince    time.Duration
 
 	// Leader's state, made anew in becomeLeader.
 	followers         []progress // by place in cfg.Members; the leader's own disk is one of them
 	heartbeatDeadline time.Duration
-	uncommittedBytes  int // sum of entryBytes over the entries beyond commitIndex
+	uncommittedBytes  int           // sum of entryBytes over the entries beyond commitIndex
+	quorumDeadline    time.Duration // CheckQuorum: when to look next whether a majority was heard
 	ackOwnLog         bool
 	reads             reads
+	transfer          transfer
 
 	// What the next Flush gives away.
 	hardStateChanged bool
@@ -86,10 +95,22 @@ func (m *Module) Step(now time.Duration, msg Message) {
 	if head.To != m.cfg.ID || m.place(head.From) < 0 || !wellFormed(msg) {
 		return
 	}
+	m.ownPromiseKept(head)
+	if m.ignoresVote(msg) {
+		return
+	}
+	if ask, ok := msg.(*RequestPreVote); ok { // it must change nothing here, so its term does not count
+		m.handleRequestPreVote(ask)
+		return
+	}
 	if head.Term > m.currentTerm {
 		m.updateTerm(head.Term)
 	}
 	switch msg := msg.(type) {
+	case *RequestPreVoteReply:
+		m.handleRequestPreVoteReply(msg)
+	case *TimeoutNow:
+		m.handleTimeoutNow(msg)
 	case *RequestVote:
 		m.handleRequestVote(msg)
 	case *RequestVoteReply:
@@ -104,24 +125,31 @@ func (m *Module) Step(now time.Duration, msg Message) {
 // wellFormed tells whether msg is one that some correct server could have sent. What it lets through may still
 // be false, but cannot break this server's own log.
 func wellFormed(msg Message) bool {
-	if msg.Head().Term == 0 {
+	term := msg.Head().Term
+	switch msg := msg.(type) {
+	case *RequestPreVote:
+		return msg.NextTerm == term+1
+	case *RequestPreVoteReply:
+		return msg.NextTerm > 0
+	case *AppendEntries:
+		return term > 0 && wellFormedEntries(msg)
+	}
+	return term > 0
+}
+
+// wellFormedEntries tells whether the entries follow each other and the place that they are for.
+func wellFormedEntries(msg *AppendEntries) bool {
+	if (msg.PrevLogIndex == 0) != (msg.PrevLogTerm == 0) {
 		return false
 	}
-	ae, ok := msg.(*AppendEntries)
-	if !ok {
-		return true
-	}
-	if (ae.PrevLogIndex == 0) != (ae.PrevLogTerm == 0) {
-		return false
-	}
-	index, term := ae.PrevLogIndex, ae.PrevLogTerm
-	for _, e := range ae.Entries {
+	index, term := msg.PrevLogIndex, msg.PrevLogTerm
+	for _, e := range msg.Entries {
 		if e.Index != index+1 || e.Term < term || e.Term == 0 {
 			return false
 		}
 		index, term = e.Index, e.Term
 	}
-	return term <= ae.Term && index >= ae.PrevLogIndex
+	return term <= msg.Term && index >= msg.PrevLogIndex
 }
 
 // updateTerm: "If RPC request or response contains term T > currentTerm: set currentTerm = T, convert to
@@ -146,28 +174,41 @@ func (m *Module) becomeFollower(leader ServerID) {
 	m.votes = nil
 	m.followers = nil
 	m.ackOwnLog = false
+	m.transfer = transfer{}
 	m.refuseReads()
 }
 
 // Tick lets time pass: it does what is due at now.
 func (m *Module) Tick(now time.Duration) {
 	m.advanceClock(now)
-	if m.now < m.Deadline() {
+	if m.role != Leader {
+		if m.now >= m.electionDeadline {
+			m.timeout()
+		}
 		return
 	}
-	if m.role == Leader {
+	if m.now >= m.heartbeatDeadline {
 		m.heartbeat()
-	} else {
-		m.timeout()
+	}
+	m.endLateTransfer()
+	if m.cfg.CheckQuorum && m.now >= m.quorumDeadline {
+		m.checkQuorum()
 	}
 }
 
 // Deadline is when Tick next has something to do, on the clock that is given to Tick and Step.
 func (m *Module) Deadline() time.Duration {
-	if m.role == Leader {
-		return m.heartbeatDeadline
+	if m.role != Leader {
+		return m.electionDeadline
 	}
-	return m.electionDeadline
+	deadline := m.heartbeatDeadline
+	if m.cfg.CheckQuorum {
+		deadline = min(deadline, m.quorumDeadline)
+	}
+	if m.transfer.to != "" {
+		deadline = min(deadline, m.transfer.deadline)
+	}
+	return deadline
 }
 
 func (m *Module) advanceClock(now time.Duration) { m.now = max(m.now, now) }
@@ -177,6 +218,7 @@ func (m *Module) advanceClock(now time.Duration) { m.now = max(m.now, now) }
 func (m *Module) Flush() Effects {
 	if m.role == Leader {
 		m.startReadRound()
+		m.tellSuccessor()
 		for i := range m.followers {
 			m.replicateTo(&m.followers[i])
 		}
@@ -215,7 +257,28 @@ func (m *Module) noteUnsaved(index Index) {
 }
 
 // promise sends msg behind the Save of this Flush.
-func (m *Module) promise(msg Message) { m.effects.AfterSave = append(m.effects.AfterSave, msg) }
+func (m *Module) promise(msg Message) {
+	if msg.Head().To == m.cfg.ID {
+		if m.ownPromises == 0 {
+			m.ownSince = m.now
+		}
+		m.ownPromises++
+	}
+	m.effects.AfterSave = append(m.effects.AfterSave, msg)
+}
+
+// ownPromiseKept notes that a promise to ourselves came back: the disk answers.
+func (m *Module) ownPromiseKept(head *Header) {
+	if head.From == m.cfg.ID && m.ownPromises > 0 {
+		m.ownPromises--
+		m.ownSince = m.now
+	}
+}
+
+// diskHangs tells whether our own disk has not answered for an election timeout.
+func (m *Module) diskHangs() bool {
+	return m.ownPromises > 0 && m.now-m.ownSince >= m.cfg.ElectionTimeout
+}
 
 // request sends msg at once.
 func (m *Module) request(msg Message) { m.effects.Send = append(m.effects.Send, msg) }
@@ -245,7 +308,7 @@ func (m *Module) Status() Status {
 	s := Status{
 		ID: m.cfg.ID, Role: m.role, Term: m.currentTerm, VotedFor: m.votedFor, Leader: m.leader,
 		CommitIndex: m.commitIndex, LastLogIndex: m.log.lastIndex(), LastLogTerm: m.log.lastTerm(),
-		FirstLogIndex: 1, LogBytes: m.log.bytes,
+		FirstLogIndex: 1, LogBytes: m.log.bytes, Transfer: m.transfer.to,
 		Members: make([]MemberStatus, len(m.cfg.Members)),
 	}
 	for i, id := range m.cfg.Members {

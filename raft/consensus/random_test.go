@@ -40,8 +40,10 @@ func runHistory(t *testing.T, seed uint64) {
 	h.cluster = newCluster(t, 1+2*rng.IntN(3), func(c *cluster) {
 		c.rand = rng.Uint64
 		c.noop = rng.IntN(2) == 0
-		if rng.IntN(2) == 0 {
-			c.limits = func(cfg *Config) { // so small that windows close and batches are cut
+		small, preVote, checkQuorum := rng.IntN(2) == 0, rng.IntN(2) == 0, rng.IntN(2) == 0
+		c.limits = func(cfg *Config) {
+			cfg.PreVote, cfg.CheckQuorum = preVote, checkQuorum
+			if small { // so small that windows close and batches are cut
 				cfg.MaxBatchBytes, cfg.MaxInflightMessages, cfg.MaxInflightBytes = 2*entryOverhead, 2, 8*entryOverhead
 			}
 		}
@@ -89,6 +91,9 @@ func (h *history) event() {
 		}
 	case n < 60+h.weights[0]+h.weights[1]+h.weights[2]+h.weights[3]:
 		h.read(id)
+		if h.rng.IntN(10) == 0 {
+			h.do(id, func(m *Module) { _ = m.TransferLeadership("") }) // refused by all but a leader
+		}
 	default:
 		h.crashOrRestart(id)
 	}

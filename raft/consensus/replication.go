@@ -20,6 +20,8 @@ func (m *Module) Propose(kind EntryKind, data []byte) (Index, Term, error) {
 	switch {
 	case m.role != Leader:
 		return 0, 0, ErrNotLeader
+	case m.transfer.to != "":
+		return 0, 0, ErrTransferring
 	case m.log.bytes+size > m.cfg.MaxLogBytes:
 		return 0, 0, ErrLogFull
 	case m.uncommittedBytes > 0 && m.uncommittedBytes+size > m.cfg.MaxUncommittedBytes:
@@ -136,6 +138,7 @@ func (m *Module) follow(leader ServerID) {
 	case m.leader != leader:
 		violated("Election Safety", "%s leads term %d", m.leader, m.currentTerm)("%s sent AppendEntries as leader of term %d", leader, m.currentTerm)
 	}
+	m.heardLeader = m.now
 	m.resetElectionTimer()
 }
 

@@ -5,11 +5,12 @@ import "time"
 // Role is what a server is at the moment (§5.1).
 type Role uint8
 
-// The three roles of Figure 4.
+// The three roles of Figure 4, and the one before candidate (thesis 9.6).
 const (
 	Follower Role = iota
 	Candidate
 	Leader
+	PreCandidate
 )
 
 // String gives the paper's word.
@@ -21,6 +22,8 @@ func (r Role) String() string {
 		return "candidate"
 	case Leader:
 		return "leader"
+	case PreCandidate:
+		return "pre-candidate"
 	}
 	return "unknown role"
 }
@@ -35,8 +38,9 @@ type Status struct {
 	CommitIndex   Index
 	LastLogIndex  Index
 	LastLogTerm   Term
-	FirstLogIndex Index // the first index still in the log; LastLogIndex+1 if it is empty
-	LogBytes      int   // sum of the Data of all entries in the log
+	FirstLogIndex Index    // the first index still in the log; LastLogIndex+1 if it is empty
+	LogBytes      int      // sum of the Data of all entries in the log
+	Transfer      ServerID // leader: to whom leadership is being handed over, or ""
 	// Members are all servers of the cluster, this one among them, in the order of Config.Members.
 	Members []MemberStatus
 }

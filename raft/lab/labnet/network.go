@@ -138,7 +138,7 @@ func (l link) Send(msg raft.Message) {
 }
 
 func isReply(kind rpc.Kind) bool {
-	return kind == rpc.KindRequestVoteReply || kind == rpc.KindAppendEntriesReply
+	return kind == rpc.KindRequestVoteReply || kind == rpc.KindAppendEntriesReply || kind == rpc.KindRequestPreVoteReply
 }
 
 func (n *Network) send(p packet, msg raft.Message) {

@@ -114,6 +114,15 @@ func describe(msg raft.Message) string {
 			return fmt.Sprintf("T%d has %d", m.Term, m.MatchIndex)
 		}
 		return fmt.Sprintf("T%d no: lacks %d, try %d:%d", m.Term, m.PrevLogIndex, m.ConflictIndex, m.ConflictTerm)
+	case *consensus.RequestPreVote:
+		return fmt.Sprintf("T%d would you, in T%d? last %d:%d", m.Term, m.NextTerm, m.LastLogIndex, m.LastLogTerm)
+	case *consensus.RequestPreVoteReply:
+		if m.VoteGranted {
+			return fmt.Sprintf("T%d would, in T%d", m.Term, m.NextTerm)
+		}
+		return fmt.Sprintf("T%d would not, in T%d", m.Term, m.NextTerm)
+	case *consensus.TimeoutNow:
+		return fmt.Sprintf("T%d stand now", m.Term)
 	}
 	return "?"
 }

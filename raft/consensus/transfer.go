@@ -1,0 +1,81 @@
+package consensus
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ErrTransferring: the leader is handing leadership over and takes no commands meanwhile. Nothing was done.
+var ErrTransferring = errors.New("consensus: leadership is being handed over")
+
+// transfer is a leader's handing over (thesis 3.10).
+type transfer struct {
+	to       ServerID // "": none
+	deadline time.Duration
+	told     bool // TimeoutNow has left
+}
+
+// TransferLeadership begins to hand leadership over to a server, or to the one whose log is furthest if to is "". The leader takes
+// no commands until it is done, or for an election timeout at most. An error says why it did not begin.
+func (m *Module) TransferLeadership(to ServerID) error {
+	switch {
+	case m.role != Leader:
+		return ErrNotLeader
+	case m.transfer.to != "":
+		return fmt.Errorf("%w to %s", ErrTransferring, m.transfer.to)
+	case to == "":
+		if to = m.furthest(); to == "" {
+			return errors.New("consensus: there is no other server to hand leadership over to")
+		}
+	case to == m.cfg.ID || m.place(to) < 0:
+		return fmt.Errorf("consensus: %q is not another member", to)
+	}
+	m.transfer = transfer{to: to, deadline: m.now + m.cfg.ElectionTimeout}
+	m.fact(TransferStarted{To: to})
+	return nil
+}
+
+// furthest is the other member with the highest matchIndex among those that were heard last.
+func (m *Module) furthest() ServerID {
+	var best *progress
+	for i := range m.followers {
+		f := &m.followers[i]
+		if f.id == m.cfg.ID {
+			continue
+		}
+		if best == nil || f.matchIndex > best.matchIndex || f.matchIndex == best.matchIndex && f.lastContact > best.lastContact {
+			best = f
+		}
+	}
+	if best == nil {
+		return ""
+	}
+	return best.id
+}
+
+// tellSuccessor sends TimeoutNow once the successor has all of the log: only then can it win.
+func (m *Module) tellSuccessor() {
+	if m.transfer.to == "" || m.transfer.told {
+		return
+	}
+	if f := &m.followers[m.place(m.transfer.to)]; f.matchIndex == m.log.lastIndex() {
+		m.transfer.told = true
+		m.request(&TimeoutNow{Header: m.header(f.id)})
+	}
+}
+
+// endLateTransfer goes on leading when the successor did not take over within an election timeout.
+func (m *Module) endLateTransfer() {
+	if m.transfer.to != "" && m.now >= m.transfer.deadline {
+		m.fact(TransferEnded{To: m.transfer.to})
+		m.transfer = transfer{}
+	}
+}
+
+// handleTimeoutNow stands for election at once, without asking first: the leader wants it.
+func (m *Module) handleTimeoutNow(msg *TimeoutNow) {
+	if msg.Term == m.currentTerm && m.role == Follower && m.leader == msg.From {
+		m.stand(true)
+	}
+}

@@ -204,6 +204,15 @@ func TestAllMistakesAtOnce(t *testing.T) {
 	}
 }
 
+// A file that cannot be read may have all that seems to be missing.
+func TestABrokenFileIsTheOnlyMistake(t *testing.T) {
+	for _, name := range []string{file(t, "id: n1\n\tcluster: x\n"), "/no/such/file"} {
+		if _, wrong := resolved(t, []string{"--config", name}, nil); len(wrong) != 1 || !strings.Contains(wrong[0], name) {
+			t.Errorf("%s: the mistakes are %q, want one", name, wrong)
+		}
+	}
+}
+
 func TestClusterIDIsThatOfTheMembers(t *testing.T) {
 	one := config{cluster: mustMembers(t, "a=h:1,b=h:2")}
 	other := config{cluster: mustMembers(t, "b=h:2,a=h:1")}
@@ -226,7 +235,7 @@ func mustMembers(t *testing.T, text string) map[raft.ServerID]string {
 func TestVersion(t *testing.T) {
 	var out, errs bytes.Buffer
 	code := run(t.Context(), []string{"version"}, os.Getenv, &out, &errs)
-	if code != 0 || !strings.HasPrefix(out.String(), "raftnode ") || !strings.Contains(out.String(), " go1.") || errs.Len() > 0 {
+	if code != 0 || !strings.HasPrefix(out.String(), "raftnode ") || !strings.Contains(out.String(), " (go1.") || errs.Len() > 0 {
 		t.Errorf("version: exit %d, %q, %q", code, out.String(), errs.String())
 	}
 }

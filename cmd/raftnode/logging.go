@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -44,24 +45,38 @@ func logRecovery(log hclog.Logger, r wal.Recovery) {
 		"commit", r.Commit, "took", r.Duration,
 	}
 	if r.Repaired != nil {
-		log.Warn("cut off a write that was interrupted and never acknowledged", "repair", *r.Repaired)
+		log.Warn("cut off a write that was interrupted and never acknowledged",
+			"file", r.Repaired.File, "offset", r.Repaired.Offset, "bytes", r.Repaired.BytesCut, "reason", r.Repaired.Reason)
 	}
 	log.Info("recovered the log", args...)
 }
 
 // logEvent puts the transport's events where people look: what an operator should do something
-// about is a warning.
-func logEvent(log hclog.Logger) func(rpc.Event) {
+// about is a warning. That a peer cannot be reached is for the watch to say, once.
+func logEvent(log hclog.Logger, c *config) func(rpc.Event) {
 	return func(e rpc.Event) {
+		text := e.String()
+		if strings.Contains(e.Reason, "belongs to cluster") {
+			text += "; " + sameCluster(c)
+		}
 		switch e.Kind {
 		case rpc.LinkUp, rpc.LinkDown:
-			log.Info(e.String())
+			log.Info(text)
 		case rpc.IncomingUp, rpc.IncomingDown, rpc.DialFailed:
-			log.Debug(e.String())
+			log.Debug(text)
 		default:
-			log.Warn(e.String())
+			log.Warn(text)
 		}
 	}
+}
+
+// sameCluster is what to do when two nodes, or a node and its directory, are of different clusters.
+func sameCluster(c *config) string {
+	var members []string
+	for _, id := range sortedIDs(c.cluster) {
+		members = append(members, string(id)+"="+c.cluster[id])
+	}
+	return "--cluster must be the same on all nodes; here it is " + strings.Join(members, ",")
 }
 
 // warnIfOpen warns of an address that other machines can reach.

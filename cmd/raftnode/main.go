@@ -115,7 +115,7 @@ func newVersion() *cobra.Command {
 		Example: "  raftnode version",
 		Args:    noArgs,
 		Run: func(cmd *cobra.Command, _ []string) {
-			fmt.Fprintf(cmd.OutOrStdout(), "raftnode %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			fmt.Fprintf(cmd.OutOrStdout(), "raftnode %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		},
 	}
 }
@@ -124,11 +124,11 @@ func newVersion() *cobra.Command {
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "(unknown)"
+		return "unknown"
 	}
 	text := info.Main.Version
-	if text == "" {
-		text = "(devel)"
+	if text == "" || text == "(devel)" {
+		text = "devel"
 	}
 	for _, s := range info.Settings {
 		if s.Key == "vcs.revision" && !strings.Contains(text, s.Value[:min(12, len(s.Value))]) {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,6 +35,7 @@ type node struct {
 	peers     net.Listener
 	clients   net.Listener
 	transport *rpc.Transport
+	watch     *watch
 	raft      *raft.Raft
 	service   *server.Server
 	http      *http.Server
@@ -62,25 +64,37 @@ func serve(ctx context.Context, c *config, log hclog.Logger) error {
 	return err
 }
 
-// assemble opens and connects all parts, and starts nothing. The disk comes first: its lock shows that
-// no other process is this node.
+// assemble opens and connects all parts, and starts nothing. The listeners come first, so that a node whose
+// address is taken leaves no directory behind. Nobody is accepted before the disk is open, whose lock
+// shows that no other process is this node.
 func (n *node) assemble(ctx context.Context) (err error) {
 	c := n.config
-	n.disk, err = wal.Open(c.dataDir, wal.Options{Cluster: c.clusterID(), Node: c.id})
-	if err != nil {
-		return err
-	}
-	logRecovery(n.log.Named("wal"), n.disk.Recovery())
-	if err := withdraw(c.dataDir); err != nil {
-		return err
-	}
 	if n.peers, err = listen(ctx, "--listen-peer", c.listenPeer); err != nil {
 		return err
 	}
 	if n.clients, err = listen(ctx, "--listen-client", c.listenClient); err != nil {
 		return err
 	}
+	if n.disk, err = wal.Open(c.dataDir, wal.Options{Cluster: c.clusterID(), Node: c.id}); err != nil {
+		return adviseOpen(c, err)
+	}
+	logRecovery(n.log.Named("wal"), n.disk.Recovery())
+	if err := withdraw(c.dataDir); err != nil {
+		return err
+	}
 	return n.connect()
+}
+
+// adviseOpen adds what an operator of this program can do about a data directory that was refused.
+func adviseOpen(c *config, err error) error {
+	if found, _ := wal.Scan(c.dataDir, nil); found.Node == c.id && found.Cluster != c.clusterID() {
+		return fmt.Errorf("%w; %s", err, sameCluster(c))
+	}
+	if strings.Contains(err.Error(), "the file identity is damaged") {
+		return fmt.Errorf("%w. That file never changes: a copy of it from a backup of this directory is good, and only of this file. "+
+			"Without one, this node must not take part again with what is left", err)
+	}
+	return err
 }
 
 // connect makes the transport, the Raft server and the service for clients out of the open disk and listeners.
@@ -93,10 +107,15 @@ func (n *node) connect() (err error) {
 	for id, address := range c.dial {
 		dial[id] = address
 	}
+	n.watch = newWatch(n.log, c, dial)
+	tell := logEvent(n.log.Named("rpc"), c)
 	n.transport, err = rpc.New(rpc.Config{
 		Cluster: c.clusterID(), ID: c.id, Peers: dial, Codec: c.codec,
 		Advertise: reachable(n.clients.Addr(), c.cluster[c.id]),
-		OnEvent:   logEvent(n.log.Named("rpc")),
+		OnEvent: func(e rpc.Event) {
+			tell(e)
+			n.watch.event(e, time.Now())
+		},
 	})
 	if err != nil {
 		return err
@@ -109,7 +128,7 @@ func (n *node) connect() (err error) {
 	n.raft, err = raft.New(raft.Config{
 		ID: c.id, Peers: peers, Persister: n.disk, StateMachine: store,
 		HeartbeatInterval: c.heartbeat, ElectionTimeout: c.electionTimeout,
-		Noop: true, Logger: n.log.Named("raft"),
+		Noop: true, Logger: noFacts{n.log.Named("raft")}, OnFact: (&facts{log: n.log.Named("raft")}).tell,
 	})
 	if err != nil {
 		return err
@@ -140,6 +159,7 @@ func (n *node) run(ctx context.Context) error {
 	part(func() error { return n.raft.Run(work) })
 	part(func() error { return n.transport.Run(work, n.peers, n.raft.Deliver) })
 	part(n.serveClients)
+	running.Go(func() { n.watch.run(work, func() raft.ServerID { return n.raft.Status().Leader }) })
 	if err := n.announce(); err != nil {
 		stop(err)
 	}

@@ -164,15 +164,16 @@ func TestCannotStart(t *testing.T) {
 	owner.await(t, "serving")
 	defer func() { owner.stop(); owner.end(t, 0) }()
 
-	left, damaged := t.TempDir(), t.TempDir()
-	for _, dir := range []string{left, damaged} {
+	left, damaged, nameless := t.TempDir(), t.TempDir(), t.TempDir()
+	for _, dir := range []string{left, damaged, nameless} {
 		p := begin(t, alone(dir)...)
 		p.await(t, "serving")
 		ask(t, "PUT", readAddresses(t, dir).Client, "/v1/kv/k", "v")
 		p.stop()
 		p.end(t, 0)
 	}
-	damage(t, damaged)
+	damage(t, damaged, "00000000000000000001")
+	damage(t, nameless, "identity")
 	notDir := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(notDir, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -194,10 +195,11 @@ func TestCannotStart(t *testing.T) {
 		},
 		"directory of another cluster": {
 			alone(left, "--cluster", "n2=127.0.0.1:7002"),
-			[]string{left, "belongs to cluster", "check the list of members"},
+			[]string{left, "belongs to cluster", "check the list of members", "--cluster must be the same on all nodes; here it is n1=127.0.0.1:7001,n2=127.0.0.1:7002"},
 		},
 		"directory is a file": {alone(notDir), []string{notDir, "must be a directory"}},
 		"damaged log":         {alone(damaged), []string{"damaged", "raftctl log verify " + damaged}},
+		"damaged identity":    {alone(nameless), []string{"the file identity is damaged", "a copy of it from a backup"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			last := begin(t, c.args...).end(t, exitFailed)
@@ -210,10 +212,10 @@ func TestCannotStart(t *testing.T) {
 	}
 }
 
-// damage flips a bit early in the log, below what was acknowledged.
-func damage(t *testing.T, dir string) {
+// damage flips a bit early in a file of the log, below what was acknowledged.
+func damage(t *testing.T, dir, file string) {
 	t.Helper()
-	name := filepath.Join(dir, "00000000000000000001")
+	name := filepath.Join(dir, file)
 	text, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)

@@ -41,12 +41,15 @@ func (m *mistakes) add(where string, err error) {
 }
 
 // resolve takes each setting from the first source that has it: flag, environment, file, default. The
-// error is of type mistakes, and has all of them.
+// error is of type mistakes, and has all of them; if the file cannot be read at all, only that.
 func resolve(flags *pflag.FlagSet, environment func(string) string) (*config, error) {
 	var wrong mistakes
 	file, err := fileSettings(configFile(flags, environment))
 	if err != nil {
 		wrong.add("", err)
+		if file == nil {
+			return nil, wrong // what is missing may stand in the file
+		}
 	}
 	c := &config{}
 	for _, o := range options() {

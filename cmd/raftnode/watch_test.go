@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bytes"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/raftnode/raft/raft"
+	"github.com/raftnode/raft/raft/consensus"
+	"github.com/raftnode/raft/rpc"
+	"github.com/raftnode/raft/wal"
+)
+
+// A day of one node, whose peers come and go: what a person reads of it.
+func TestWatchSaysThingsOnce(t *testing.T) {
+	var out bytes.Buffer
+	cluster := map[raft.ServerID]string{"n1": "h:1", "n2": "h:2", "n3": "h:3"}
+	w := newWatch(hclog.New(&hclog.LoggerOptions{Output: &out, DisableTime: true}), &config{
+		id: "n1", cluster: cluster, electionTimeout: 300 * time.Millisecond,
+	}, cluster)
+	refused := func(id raft.ServerID) rpc.Event {
+		return rpc.Event{Kind: rpc.DialFailed, Peer: id, Reason: "dial tcp 127.0.0.1:2: connect: connection refused"}
+	}
+	up, down := rpc.LinkUp, rpc.LinkDown
+	for _, step := range []struct {
+		at     time.Duration
+		events []rpc.Event
+		leader raft.ServerID
+		want   string
+	}{
+		{at: 0, events: []rpc.Event{refused("n2"), refused("n3")}},
+		{at: 900 * time.Millisecond},
+		{
+			at:   time.Second,
+			want: "[WARN]  cannot reach n2 (h:2): connection refused; trying on\n[WARN]  cannot reach n3 (h:3): connection refused; trying on\n",
+		},
+		{at: 2 * time.Second, events: []rpc.Event{refused("n2")}},
+		{at: 2400 * time.Millisecond, want: "[WARN]  no majority: 1 of 3 nodes reachable, so there is no leader; 2 are needed\n"},
+		{at: 30 * time.Second, events: []rpc.Event{refused("n3")}},
+		{at: 61 * time.Second, events: []rpc.Event{{Kind: rpc.DialFailed, Peer: "n3", Reason: "i/o timeout"}}, want: "[WARN]  cannot reach n3 (h:3): i/o timeout; trying on\n"},
+		{at: 70 * time.Second, events: []rpc.Event{{Kind: up, Peer: "n2"}}},
+		{at: 71 * time.Second, leader: "n1"},
+		{at: 72 * time.Second, leader: "n1", events: []rpc.Event{{Kind: down, Peer: "n2", Reason: "closed by the other end"}}},
+		{at: 73 * time.Second, leader: "n1", want: "[WARN]  cannot reach n2 (h:2): closed by the other end; trying on\n"},
+		{at: 74 * time.Second, leader: "n1", events: []rpc.Event{{Kind: up, Peer: "n2"}}},
+		{at: 75 * time.Second, leader: "n1", events: []rpc.Event{refused("n2")}},
+		{at: 80 * time.Second, leader: "n1"}, // it comes and goes: once a minute is enough
+		{at: 133 * time.Second, leader: "n1", want: "[WARN]  cannot reach n2 (h:2): connection refused; trying on\n"},
+		{at: 134 * time.Second},
+		{at: 137 * time.Second, want: "[WARN]  no majority: 1 of 3 nodes reachable, so there is no leader; 2 are needed\n"},
+		{at: 290 * time.Second, leader: "n2", events: []rpc.Event{{Kind: up, Peer: "n2"}}},
+		{at: 291 * time.Second},
+		{at: 299 * time.Second}, // a majority is there: it will find a leader
+		{at: 300 * time.Second, leader: "n2", events: []rpc.Event{{Kind: rpc.DialRefused, Peer: "n2", Reason: "said elsewhere"}, {Kind: up, Peer: "nobody"}}},
+	} {
+		out.Reset()
+		now := time.Unix(1, 0).Add(step.at)
+		for _, e := range step.events {
+			w.event(e, now)
+		}
+		w.look(now, step.leader)
+		if out.String() != step.want {
+			t.Errorf("after %v it says %q, want %q", step.at, out.String(), step.want)
+		}
+	}
+}
+
+func TestOneElectionOfALeaderlessTimeIsTold(t *testing.T) {
+	var out bytes.Buffer
+	f := facts{log: hclog.New(&hclog.LoggerOptions{Output: &out, DisableTime: true, Level: hclog.Info})}
+	for _, fact := range []consensus.Fact{
+		consensus.BecameCandidate{Term: 1},
+		consensus.VoteGranted{Term: 1, To: "n1"},
+		consensus.BecameCandidate{Term: 2},
+		consensus.BecameFollower{Term: 3},
+		consensus.BecameFollower{Term: 4},
+		consensus.BecameCandidate{Term: 5},
+		consensus.BecameLeader{Term: 5},
+		consensus.BecameFollower{Term: 6, Was: consensus.Leader},
+		consensus.BecameCandidate{Term: 7},
+		consensus.BecameFollower{Term: 8, Leader: "n2"},
+	} {
+		f.tell(fact)
+	}
+	want := "[INFO]  became candidate in term 1\n[INFO]  entered term 3\n[INFO]  became leader of term 5\n" +
+		"[INFO]  entered term 6, was leader\n[INFO]  became candidate in term 7\n[INFO]  follows n2 in term 8\n"
+	if out.String() != want {
+		t.Errorf("the log is\n%swant\n%s", out.String(), want)
+	}
+}
+
+// Two nodes that were given different members tell their operators what to compare.
+func TestNodesOfDifferentClustersSayWhatToDo(t *testing.T) {
+	one, two := freeAddress(t), freeAddress(t)
+	members := "n1=" + one + ",n2=" + two
+	node := func(id, members string) *program {
+		return begin(t, "serve", "--id", id, "--data-dir", t.TempDir(), "--listen-client", "127.0.0.1:0", "--cluster", members)
+	}
+	first, second := node("n1", members), node("n2", members+",n3=127.0.0.1:1")
+	advice := "--cluster must be the same on all nodes; here it is "
+	first.await(t, advice+members)
+	second.await(t, advice+members+",n3=127.0.0.1:1")
+	for _, p := range []*program{first, second} {
+		p.stop()
+		p.end(t, 0)
+	}
+}
+
+// freeAddress is one that the kernel just gave and took back: a member's address must be known before it starts.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+func TestAnAddressInUseLeavesNothingBehind(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	dir := filepath.Join(t.TempDir(), "n1")
+	begin(t, alone(dir, "--listen-client", taken.Addr().String())...).end(t, exitFailed)
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("the data directory is there: %v", err)
+	}
+}
+
+func TestARepairIsToldInFields(t *testing.T) {
+	var out bytes.Buffer
+	logRecovery(hclog.New(&hclog.LoggerOptions{Output: &out}), wal.Recovery{Repaired: &wal.Repair{File: "f", Offset: 7, BytesCut: 9, Reason: "torn"}})
+	if want := "file=f offset=7 bytes=9 reason=torn"; !strings.Contains(out.String(), want) {
+		t.Errorf("%q, want %q", out.String(), want)
+	}
+}

@@ -54,6 +54,8 @@ type Op struct {
 	Found   bool   `json:"found,omitempty"`   // of a get
 	Refused bool   `json:"refused,omitempty"` // of a CAS: the version was another
 	Index   uint64 `json:"index,omitempty"`   // of a write: its place in the log; of a get: the key's version
+
+	final bool // a get that no client asked for: it is made of the final state
 }
 
 // writes tells whether the operation changes the key, if it is done.
@@ -61,6 +63,9 @@ func (op *Op) writes() bool { return op.Kind != Get }
 
 // acknowledged tells whether the client was told that its write is done.
 func (op *Op) acknowledged() bool { return op.writes() && op.Outcome == Ok && !op.Refused }
+
+// denied tells whether the client was told that its operation is not done, and never will be.
+func (op *Op) denied() bool { return op.Outcome == Fail || op.Refused }
 
 // Event is something that the harness did: a fault or a repair.
 type Event struct {

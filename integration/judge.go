@@ -45,10 +45,11 @@ type Judgement struct {
 	Keys    int           // how many were checked
 	Ops     int           // how many took part in the check for linearizability
 	Checked time.Duration // how long that took
-	Lost    []string      // acknowledged writes that the final state contradicts, and nodes that differ: empty if all is well
+	Lost    []string      // answers to writes that the final state contradicts, and nodes that differ: empty if all is well
 	Back    []string      // operations that contradict the order of the log: empty if all is well
 	Illegal []string      // keys with a history that no linearizable store could have
 	Late    []string      // keys whose check did not finish in time
+	Unread  []string      // nodes that should have been read in the end and were not
 
 	histories map[string][]porcupine.Operation // of the Illegal keys
 }
@@ -56,7 +57,9 @@ type Judgement struct {
 // Judging says how to judge.
 type Judging struct {
 	Limit  time.Duration // for the check for linearizability; 0 means a minute
-	Enough int           // fewer acknowledged writes than this prove nothing; 0 means 1
+	Nodes  []string      // all nodes: what one holds in the end and nobody read, nobody knows; empty: those that were read
+	Writes int           // fewer acknowledged ones than this prove nothing; 0 means 1
+	Reads  int           // likewise, of those that clients asked for and that were answered
 }
 
 // Judge holds the history, and what each node has in the end, against the promises of a linearizable store.
@@ -64,13 +67,27 @@ func Judge(h *History, finals Finals, how Judging) Judgement {
 	if how.Limit == 0 {
 		how.Limit = time.Minute
 	}
+	how.Writes, how.Reads = max(how.Writes, 1), max(how.Reads, 1)
 	ops := h.Ops()
 	j := Judgement{Tally: tally(ops), Lost: lost(ops, finals), histories: map[string][]porcupine.Operation{}}
+	for _, node := range how.Nodes {
+		if _, read := finals[node]; !read {
+			j.Unread = append(j.Unread, node)
+		}
+	}
 	start := time.Now()
-	j.linearizable(ops, how.Limit)
+	j.linearizable(append(ops, finalReads(ops, finals)...), how.Limit)
 	j.Checked = time.Since(start)
-	j.decide(max(how.Enough, 1), how.Limit)
+	j.decide(how, len(finals))
 	return j
+}
+
+func idsOf(nodes []*Node) []string {
+	var ids []string
+	for _, n := range nodes {
+		ids = append(ids, n.ID)
+	}
+	return ids
 }
 
 func (j *Judgement) linearizable(ops []Op, limit time.Duration) {
@@ -105,7 +122,7 @@ func (j *Judgement) illegal(key string, history []porcupine.Operation) {
 	j.histories[key] = history
 }
 
-func (j *Judgement) decide(enough int, limit time.Duration) {
+func (j *Judgement) decide(how Judging, nodesRead int) {
 	switch {
 	case len(j.Lost) > 0:
 		j.Verdict = Verdict{Broken, fmt.Sprintf("%s%s", j.Lost[0], more(len(j.Lost)))}
@@ -114,10 +131,15 @@ func (j *Judgement) decide(enough int, limit time.Duration) {
 	case len(j.Illegal) > 0:
 		j.Verdict = Verdict{Broken, fmt.Sprintf("not linearizable: key %s%s", j.Illegal[0], more(len(j.Illegal)))}
 	case len(j.Late) > 0:
-		j.Verdict = Verdict{Undecided, fmt.Sprintf("key %s%s not decided in %v", j.Late[0], more(len(j.Late)), limit)}
-	case j.Tally.Acknowledged < enough:
-		j.Verdict = Verdict{Undecided, fmt.Sprintf("%d writes were acknowledged, and fewer than %d prove nothing",
-			j.Tally.Acknowledged, enough)}
+		j.Verdict = Verdict{Undecided, fmt.Sprintf("key %s%s not decided in %v", j.Late[0], more(len(j.Late)), how.Limit)}
+	case nodesRead == 0:
+		j.Verdict = Verdict{Undecided, "no node's state was read in the end"}
+	case len(j.Unread) > 0:
+		j.Verdict = Verdict{Undecided, fmt.Sprintf("%s's state was not read in the end%s", j.Unread[0], more(len(j.Unread)))}
+	case j.Tally.Acknowledged < how.Writes:
+		j.Verdict = Verdict{Undecided, fmt.Sprintf("%d writes were acknowledged, and fewer than %d prove nothing", j.Tally.Acknowledged, how.Writes)}
+	case j.Tally.Reads < how.Reads:
+		j.Verdict = Verdict{Undecided, fmt.Sprintf("%d reads were answered, and fewer than %d prove nothing", j.Tally.Reads, how.Reads)}
 	default:
 		j.Verdict = Verdict{Result: Passed}
 	}

@@ -20,6 +20,7 @@ type story struct {
 
 func tell(ops ...Op) *story {
 	s := &story{h: NewHistory(), finals: Finals{"n1": {}, "n2": {}, "n3": {}}}
+	s.h.Add(Op{Client: 1000, Kind: Get, Key: "0, of no interest", Call: 0, Return: 1, Outcome: Ok}) // without any read, nothing is proven
 	for _, op := range ops {
 		if op.Outcome == "" {
 			op.Outcome = Ok
@@ -37,7 +38,9 @@ func (s *story) ends(key string, final Final) *story {
 	return s
 }
 
-func (s *story) judge() Judgement { return Judge(s.h, s.finals, Judging{}) }
+func (s *story) judge() Judgement {
+	return Judge(s.h, s.finals, Judging{Nodes: []string{"n1", "n2", "n3"}})
+}
 
 func mustFail(t *testing.T, s *story, reason string) {
 	t.Helper()
@@ -136,8 +139,12 @@ func TestJudgeSeesWhatNoOrderOfAnswersShows(t *testing.T) {
 	mustFail(t, tell(first, second, won).ends("a", Final{true, "3", 7}), "not linearizable: key a")
 	won.Expect = 6
 	mustPass(t, tell(first, second, won).ends("a", Final{true, "3", 7}))
+	// Refused though the key was absent, and what was written since hides it.
+	refused := Op{Client: 3, Kind: CAS, Key: "a", Value: "3", Call: 0, Return: 10, Refused: true}
+	put := Op{Client: 1, Kind: Put, Key: "a", Value: "1", Call: 20, Return: 30, Index: 6}
+	mustFail(t, tell(refused, put).ends("a", Final{true, "1", 6}), "not linearizable: key a")
 	invented := Op{Client: 3, Kind: Get, Key: "a", Call: 20, Return: 30, Found: true, Got: "1", Index: 8} // a version that no write had
-	mustFail(t, tell(first, second, invented).ends("a", Final{true, "1", 6}), "not linearizable: key a")
+	mustFail(t, tell(first, second, invented).ends("a", Final{true, "1", 6}), "not linearizable: final get a: 1 @6 was asked after the answer to get a: 1 @8")
 }
 
 func TestJudgeSeesARejectedWrite(t *testing.T) {
@@ -189,9 +196,107 @@ func TestJudgeDoesNotPassWhatProvesNothing(t *testing.T) {
 	ops = append(ops, Op{Client: 99, Kind: Get, Key: "a", Call: 20, Return: 30, Found: true, Got: "nobody;", Index: 99})
 	s := tell(ops...).ends("a", Final{})
 	j := Judge(s.h, s.finals, Judging{Limit: time.Millisecond})
-	if j.Verdict.Result != Undecided || !strings.Contains(j.Verdict.Reason, "key a not decided in 1ms") {
+	if j.Verdict.Result != Undecided || !slices.Contains(j.Late, "a") || !strings.Contains(j.Verdict.Reason, "not decided in 1ms") {
 		t.Errorf("an undecided history: %v", j.Verdict)
 	}
+}
+
+// A run in which nothing was looked at must not pass, however many writes were acknowledged.
+func TestJudgeDoesNotPassWhatNobodyLookedAt(t *testing.T) {
+	blind := func() *story {
+		s := tell()
+		for i := range 50 {
+			at := int64(10 * i)
+			s.h.Add(Op{Client: 1, Kind: Put, Key: "a", Value: fmt.Sprint(i), Call: at, Return: at + 5, Outcome: Ok, Index: uint64(i + 1)})
+			s.h.Add(Op{Client: 2, Kind: Get, Key: "a", Call: at, Return: at + 5, Outcome: Fail, Error: "timeout"})
+		}
+		return s.ends("a", Final{true, "49", 50})
+	}
+	nodes := []string{"n1", "n2", "n3"}
+	for name, c := range map[string]struct {
+		finals func(Finals) Finals
+		how    Judging
+		want   string
+	}{
+		"too few reads":        {nil, Judging{Nodes: nodes, Reads: 2}, "UNKNOWN 1 reads were answered, and fewer than 2 prove nothing"},
+		"too few writes":       {nil, Judging{Nodes: nodes, Writes: 51}, "UNKNOWN 50 writes were acknowledged, and fewer than 51 prove nothing"},
+		"no final state":       {func(Finals) Finals { return nil }, Judging{}, "UNKNOWN no node's state was read in the end"},
+		"a node not read":      {func(f Finals) Finals { delete(f, "n2"); return f }, Judging{Nodes: nodes}, "UNKNOWN n2's state was not read in the end"},
+		"a node not in ours":   {nil, Judging{Nodes: append(nodes, "n4")}, "UNKNOWN n4's state was not read in the end"},
+		"all was looked at":    {nil, Judging{Nodes: nodes, Writes: 50, Reads: 1}, "PASS"},
+		"nodes are not known":  {nil, Judging{}, "PASS"},
+		"nodes without a key":  {func(Finals) Finals { return Finals{"n1": {}, "n2": {}, "n3": {}} }, Judging{Nodes: nodes}, "FAIL a was not read on n1 in the end"},
+		"no node and no reads": {func(Finals) Finals { return Finals{} }, Judging{Reads: 9}, "UNKNOWN no node's state was read in the end"},
+	} {
+		s := blind()
+		if c.finals != nil {
+			s.finals = c.finals(s.finals)
+		}
+		if j := Judge(s.h, s.finals, c.how); !strings.HasPrefix(j.Verdict.String(), c.want) {
+			t.Errorf("%s: %v, want %s", name, j.Verdict, c.want)
+		}
+	}
+	allFailed := NewHistory() // and with no read at all, also where nobody asks for more
+	for _, op := range blind().h.Ops() {
+		if op.writes() || op.Outcome == Fail {
+			allFailed.Add(op)
+		}
+	}
+	if j := Judge(allFailed, blind().finals, Judging{Nodes: nodes}); j.Verdict.Result != Undecided || !strings.Contains(j.Verdict.Reason, "0 reads") {
+		t.Errorf("every read failed: %v", j.Verdict)
+	}
+}
+
+// "rejected" is a promise too: the write is not done and never will be.
+func TestJudgeSeesARejectedWriteThatStands(t *testing.T) {
+	other := Op{Client: 1, Kind: Put, Key: "b", Value: "x", Call: 0, Return: 10, Index: 4}
+	for _, op := range []Op{
+		{Client: 2, Kind: Put, Key: "a", Value: "1;", Call: 20, Return: 30, Outcome: Fail},
+		{Client: 2, Kind: Append, Key: "a", Value: "1;", Call: 20, Return: 30, Outcome: Fail},
+		{Client: 2, Kind: CAS, Key: "a", Value: "1;", Expect: 3, Call: 20, Return: 30, Outcome: Ok, Refused: true},
+	} {
+		s := tell(other, op).ends("b", Final{true, "x", 4})
+		mustPass(t, s.ends("a", Final{}))
+		mustFail(t, s.ends("a", Final{true, "1;", 5}), "answered as not done, and there: "+op.String())
+		if j := s.judge(); !slices.Equal(j.Illegal, []string{"a"}) {
+			t.Errorf("%v: the model does not see it: illegal are %v", &op, j.Illegal)
+		}
+	}
+	// Where another write explains a value of the key, but not this one.
+	put := Op{Client: 1, Kind: Put, Key: "a", Value: "1", Call: 0, Return: 10, Index: 5}
+	rejected := Op{Client: 2, Kind: Put, Key: "a", Value: "2", Call: 20, Return: 30, Outcome: Fail}
+	mustFail(t, tell(put, rejected).ends("a", Final{true, "2", 6}), "answered as not done, and there: put a 2: fail")
+	one := Op{Client: 1, Kind: Append, Key: "l", Value: "1;", Call: 0, Return: 10, Index: 5}
+	two := Op{Client: 2, Kind: Append, Key: "l", Value: "2;", Call: 20, Return: 30, Outcome: Fail}
+	mustFail(t, tell(one, two).ends("l", Final{true, "1;2;", 6}), "answered as not done, and there: append l 2;: fail")
+}
+
+func TestJudgeSeesAValueThatNobodyWrote(t *testing.T) {
+	put := Op{Client: 1, Kind: Put, Key: "a", Value: "1", Call: 0, Return: 10, Index: 5}
+	s := tell(put).ends("a", Final{true, "1", 5})
+	mustPass(t, s.ends("never asked for", Final{}))
+	mustFail(t, s.ends("never asked for", Final{true, "x", 6}), "nobody wrote it: found x @6")
+	s = tell(put).ends("a", Final{true, "1", 5})
+	s.finals["n3"]["b"] = Final{true, "x", 6} // one node only
+	mustFail(t, s, "b was not read on n1")
+	gone := Op{Client: 2, Kind: Delete, Key: "a", Call: 20, Return: 30, Outcome: Info}
+	mustFail(t, tell(put, gone).ends("a", Final{true, "2", 6}), "and not there: found 2 @6")
+}
+
+// A key that was both appended to and written otherwise: only the model knows what it must hold.
+func TestJudgeHoldsTheFinalStateAgainstTheModel(t *testing.T) {
+	put := Op{Client: 1, Kind: Put, Key: "a", Value: "1;", Call: 0, Return: 10, Index: 5}
+	more := Op{Client: 1, Kind: Append, Key: "a", Value: "2;", Call: 20, Return: 30, Index: 6}
+	mustPass(t, tell(put, more).ends("a", Final{true, "1;2;", 6}))
+	mustFail(t, tell(put, more).ends("a", Final{true, "1;", 5}), "not linearizable: final get a: 1; @5 was asked after the answer to append a 2;: @6")
+	mustFail(t, tell(put, more).ends("a", Final{true, "1;", 6}), "not linearizable: key a")
+	mustFail(t, tell(put, more).ends("a", Final{true, "1;2;", 7}), "not linearizable: key a")
+	mustFail(t, tell(put, more).ends("a", Final{true, "1;2;2;", 6}), "not linearizable: key a")
+	mustFail(t, tell(put, more).ends("a", Final{}), "not linearizable: key a")
+	more.Outcome, more.Index = Info, 0
+	mustPass(t, tell(put, more).ends("a", Final{true, "1;2;", 6}))
+	mustPass(t, tell(put, more).ends("a", Final{true, "1;", 5}))
+	mustFail(t, tell(put, more).ends("a", Final{true, "2;", 6}), "not linearizable: key a")
 }
 
 // What was seen of a write of unknown outcome counts as if its client had learned it.

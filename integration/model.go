@@ -105,6 +105,9 @@ func (op *ranked) stepWrite(r register, exists bool, value string) (bool, regist
 // String says what was asked and what came back, for people.
 func (op *Op) String() string {
 	ask := fmt.Sprintf("%s %s", op.Kind, op.Key)
+	if op.final {
+		ask = "final " + ask
+	}
 	if op.Kind == CAS {
 		ask += fmt.Sprintf(" @%d", op.Expect)
 	}

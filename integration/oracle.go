@@ -20,15 +20,32 @@ type Finals map[string]map[string]Final
 // tokenEnd ends what is appended to a list, so that the list's value can be taken apart.
 const tokenEnd = ";"
 
-// lost looks for acknowledged writes that the final state contradicts, and for nodes that differ. It takes time in
-// proportion to the operations, in whatever order they came. A key that was both appended to and written otherwise is left to
-// the model. The answer is empty if all is well.
+// keyWrites are the writes that clients asked for, to one key.
+type keyWrites struct {
+	done   []*Op // they were done, or may have been
+	denied []*Op // the answer was that they were not done
+}
+
+// lost looks for answers to writes that the final state contradicts, and for nodes that differ, on every key that was written
+// or found. It takes time in proportion to the operations, in whatever order they came. A key that was both appended to and
+// written otherwise is left to the model, which sees the final state too: see finalReads. The answer is empty if all is well.
 func lost(ops []Op, finals Finals) []string {
-	writes := map[string][]*Op{}
+	writes := map[string]keyWrites{}
+	for _, key := range finals.keys() {
+		writes[key] = keyWrites{}
+	}
 	for i := range ops {
-		if op := &ops[i]; op.writes() && op.Outcome != Fail && !op.Refused {
-			writes[op.Key] = append(writes[op.Key], op)
+		op := &ops[i]
+		if !op.writes() {
+			continue
 		}
+		of := writes[op.Key]
+		if op.denied() {
+			of.denied = append(of.denied, op)
+		} else {
+			of.done = append(of.done, op)
+		}
+		writes[op.Key] = of
 	}
 	problems := sharedIndexes(ops)
 	nodes := slices.Sorted(maps.Keys(finals))
@@ -36,6 +53,40 @@ func lost(ops []Op, finals Finals) []string {
 		problems = append(problems, lostOf(key, writes[key], nodes, finals)...)
 	}
 	return problems
+}
+
+// keys are those that were read on any node, sorted.
+func (f Finals) keys() []string {
+	all := map[string]bool{}
+	for _, values := range f {
+		for key := range values {
+			all[key] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+// finalReads makes the final state a part of the history: a get of each key, after all that clients asked for. Nodes that
+// differ are found otherwise; here the first that was read speaks for all.
+func finalReads(ops []Op, finals Finals) []Op {
+	var end int64
+	client := 0
+	for i := range ops {
+		end, client = max(end, ops[i].Call, ops[i].Return), max(client, ops[i].Client)
+	}
+	var reads []Op
+	for _, key := range finals.keys() {
+		for _, node := range slices.Sorted(maps.Keys(finals)) {
+			if final, read := finals[node][key]; read {
+				reads = append(reads, Op{
+					Client: client + 1, Node: node, Kind: Get, Key: key, Call: end + 1, Return: end + 2, Outcome: Ok,
+					Found: final.Found, Got: final.Value, Index: final.Version, final: true,
+				})
+				break
+			}
+		}
+	}
+	return reads
 }
 
 // sharedIndexes finds writes that were acknowledged with the same place in the log.
@@ -55,7 +106,7 @@ func sharedIndexes(ops []Op) []string {
 	return problems
 }
 
-func lostOf(key string, writes []*Op, nodes []string, finals Finals) []string {
+func lostOf(key string, writes keyWrites, nodes []string, finals Finals) []string {
 	var problems []string
 	for i, node := range nodes {
 		final, read := finals[node][key]
@@ -74,10 +125,10 @@ func lostOf(key string, writes []*Op, nodes []string, finals Finals) []string {
 	return problems
 }
 
-// contradictions holds the final state of one key against all writes to it that were or may have been done.
-func contradictions(writes []*Op, final Final) []string {
+// contradictions holds the final state of one key against the answers to all writes to it.
+func contradictions(writes keyWrites, final Final) []string {
 	appends := 0
-	for _, op := range writes {
+	for _, op := range writes.done {
 		if op.Kind == Append {
 			appends++
 		}
@@ -88,17 +139,22 @@ func contradictions(writes []*Op, final Final) []string {
 			return []string{problem}
 		}
 		return nil
-	case len(writes):
+	case len(writes.done):
 		return listContradictions(writes, final)
 	}
 	return nil
 }
 
 // registerContradiction: the last acknowledged write stands, unless one of unknown outcome came after it.
-func registerContradiction(writes []*Op, final Final) string {
+func registerContradiction(writes keyWrites, final Final) string {
+	for _, op := range writes.denied {
+		if final.Found && op.Kind != Delete && op.Value == final.Value {
+			return fmt.Sprintf("answered as not done, and there: %v", op)
+		}
+	}
 	var last *Op
 	maybe := false // final may be the work of a write of unknown outcome
-	for _, op := range writes {
+	for _, op := range writes.done {
 		switch {
 		case op.Outcome != Ok:
 			maybe = maybe || final.Found == (op.Kind != Delete) && final.Value == op.Value
@@ -118,15 +174,18 @@ func registerContradiction(writes []*Op, final Final) string {
 	if asLast || maybe && (!final.Found || last == nil || final.Version > last.Index) {
 		return ""
 	}
+	if last == nil {
+		return fmt.Sprintf("nobody wrote it: found %v", final)
+	}
 	return fmt.Sprintf("acknowledged (%v) and not there: found %v", last, final)
 }
 
 // listContradictions: each acknowledged element is there once, in the order of the indexes; each of unknown outcome at most
 // once; and nothing else.
-func listContradictions(writes []*Op, final Final) []string {
+func listContradictions(writes keyWrites, final Final) []string {
 	var problems []string
 	byToken := map[string]*Op{}
-	for _, op := range writes {
+	for _, op := range slices.Concat(writes.done, writes.denied) {
 		byToken[op.Value] = op
 	}
 	count := map[string]int{}
@@ -138,6 +197,8 @@ func listContradictions(writes []*Op, final Final) []string {
 		count[token]++
 		op := byToken[token]
 		switch {
+		case op != nil && op.denied():
+			problems = append(problems, fmt.Sprintf("answered as not done, and there: %v", op))
 		case op == nil:
 			problems = append(problems, fmt.Sprintf("%q is there and nobody appended it", token))
 		case count[token] == 2:
@@ -148,7 +209,7 @@ func listContradictions(writes []*Op, final Final) []string {
 			last = op.Index
 		}
 	}
-	for _, op := range writes {
+	for _, op := range writes.done {
 		if op.Outcome == Ok && count[op.Value] == 0 {
 			problems = append(problems, fmt.Sprintf("acknowledged and not there: %v", op))
 		}

@@ -17,8 +17,10 @@ var errDisk = errors.New("the disk is on fire")
 // faultyDisk notes what is done, and fails the n-th deed of a kind.
 type faultyDisk struct {
 	deeds []string
-	fail  string // "write", "sync" or "dir"
+	fail  string // "write", "rewrite", "sync" or "dir"
 	after int    // so many of them succeed before
+	// rewritten is what was written again, from one offset to another.
+	rewritten [][2]int64
 }
 
 func (d *faultyDisk) do(deed string) error {
@@ -37,6 +39,13 @@ func (d *faultyDisk) disk() disk {
 		open: func(dir string, opts *tidwall.Options) (appendLog, error) {
 			log, err := realDisk.open(dir, opts)
 			return &faultyLog{log, d}, err
+		},
+		rewrite: func(f readerWriterAt, from, to int64) error {
+			if err := d.do("rewrite"); err != nil {
+				return err
+			}
+			d.rewritten = append(d.rewritten, [2]int64{from, to})
+			return rewrite(f, from, to)
 		},
 		syncDir: func(dir string) error {
 			if err := d.do("dir"); err != nil {
@@ -112,7 +121,7 @@ func TestOpenFsyncsWhatItFound(t *testing.T) {
 	content[segmentName(1)] = content[segmentName(1)][:list[len(list)-1].Offset]
 	d := &faultyDisk{}
 	openFaulty(t, dirWith(t, content), d)
-	if want := "dir sync dir write"; strings.Join(d.deeds, " ") != want {
+	if want := "dir rewrite sync dir write"; strings.Join(d.deeds, " ") != want {
 		t.Errorf("Open did %v, want %v", d.deeds, want)
 	}
 }
@@ -189,7 +198,7 @@ func checkAckedKept(t *testing.T, got consensus.Saved, acked []consensus.Save, i
 }
 
 func TestOpenThatFailsIsNotOpen(t *testing.T) {
-	for _, kind := range []string{"sync", "dir", "write"} {
+	for _, kind := range []string{"sync", "dir", "write", "rewrite"} {
 		for after := range 5 {
 			content, list, _ := smallLog(t, 1)
 			content[segmentName(1)] = content[segmentName(1)][:list[len(list)-1].Offset]
@@ -239,6 +248,35 @@ func TestRewriteOfTheUnprovenTail(t *testing.T) {
 	// That mark was written behind the fsync, so it is as unproven as what follows.
 	if from := s.unproven[0]; from != list[lastMark].Offset {
 		t.Errorf("unproven from offset %d, want %d", from, list[lastMark].Offset)
+	}
+}
+
+// The same at the door: Open does write it again, up to where the log ends, and before the fsync.
+func TestOpenWritesAgainWhatNoRecordProves(t *testing.T) {
+	content, list, _ := smallLog(t, 20)
+	whole := content[segmentName(1)]
+	mark := list[len(list)-1]
+	lastEntry := list[len(list)-2]
+	acked := slices.IndexFunc(list, func(r Record) bool { return r.Seq == lastEntry.Synced+1 })
+	for name, cut := range map[string]int64{
+		"whole":              mark.Offset + mark.Bytes,
+		"without its mark":   mark.Offset,
+		"torn in the mark":   mark.Offset + 1,
+		"torn in the entry":  mark.Offset - 3,
+		"torn in the second": list[acked+2].Offset + 1,
+	} {
+		d := &faultyDisk{}
+		content[segmentName(1)] = whole[:cut]
+		openFaulty(t, dirWith(t, content), d)
+		end := list[recordAt(list, int(cut))-1]
+		// From the mark of the Save before on: its own fsync is the next one's.
+		want := [][2]int64{{list[acked].Offset, end.Offset + end.Bytes}}
+		if name == "whole" {
+			want = [][2]int64{{mark.Offset, mark.Offset + mark.Bytes}}
+		}
+		if !slices.Equal(d.rewritten, want) || !strings.HasPrefix(strings.Join(d.deeds, " "), "dir rewrite sync") {
+			t.Errorf("%s: written again was %v, want %v; Open did %v", name, d.rewritten, want, d.deeds)
+		}
 	}
 }
 

@@ -46,11 +46,13 @@ type appendLog interface {
 // disk is what a test replaces to make it fail.
 type disk struct {
 	open    func(dir string, opts *tidwall.Options) (appendLog, error)
+	rewrite func(f readerWriterAt, from, to int64) error
 	syncDir func(dir string) error
 }
 
 var realDisk = disk{
 	open:    func(dir string, opts *tidwall.Options) (appendLog, error) { return tidwall.Open(dir, opts) },
+	rewrite: rewrite,
 	syncDir: fsyncDir,
 }
 

@@ -108,7 +108,7 @@ func (l *Log) recover(opts Options) error {
 	l.recovery = s.report(files.segments)
 	l.recovery.NewDirectory = created
 	if len(files.segments) > 0 {
-		if err := s.mend(l.dir); err != nil {
+		if err := s.mend(l.dir, l.disk); err != nil {
 			return err
 		}
 	}

@@ -181,7 +181,7 @@ func (s *scanner) report(list []segment) Recovery {
 // mend cuts the torn tail off, and writes again what no record says was synced. The second is for a
 // crash behind a failed fsync: the kernel then still shows pages that it dropped, and
 // would have nothing to do at the next fsync.
-func (s *scanner) mend(dir string) error {
+func (s *scanner) mend(dir string, disk disk) error {
 	f, err := openSegment(dir, s.tail, os.O_RDWR)
 	if err != nil {
 		return err
@@ -190,7 +190,7 @@ func (s *scanner) mend(dir string) error {
 		err = f.file.Truncate(s.tailSize)
 	}
 	if err == nil && len(s.unproven) > 0 {
-		err = rewrite(f.file, s.unproven[0], s.tailSize)
+		err = disk.rewrite(f.file, s.unproven[0], s.tailSize)
 	}
 	if err == nil {
 		err = f.file.Sync()

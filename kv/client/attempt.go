@@ -8,18 +8,23 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/raftnode/raft/kv/api"
 )
 
-// Between rounds over the endpoints.
+// pauseTime is what lies between rounds over the endpoints. It does not grow: who waits for an election wants
+// to go on as soon as it is over, and a call is bounded by its deadline. The servers, which wait with
+// a request that they accepted, keep most calls from ever coming to this. Only a server that has too much to do is given more
+// time, up to busyPause.
 const (
-	firstPause = 10 * time.Millisecond
-	lastPause  = 500 * time.Millisecond
+	pauseTime = 20 * time.Millisecond
+	busyPause = 500 * time.Millisecond
 )
 
 // minAttempt is what an attempt gets at least, if the call has as much left: long enough for an election.
@@ -64,13 +69,13 @@ func (r *reply) index() uint64 {
 
 // garbled: the server says that it did the call, but the rest cannot be understood.
 func (r *reply) garbled(call *call, err error) *Error {
-	return call.unanswered(r.endpoint, fmt.Errorf("the answer cannot be understood: %w", err))
+	return call.unanswered(r.endpoint, fmt.Errorf("the answer cannot be understood: %w", err), time.Now())
 }
 
 // do sends the call until there is an answer that settles it, or the time is up.
 func (c *Client) do(ctx context.Context, call *call) (*reply, *Error) {
 	var doubt *Error // of an earlier attempt, which may have been done
-	pause := firstPause
+	pause := pauseTime
 	for attempt := 1; ; attempt++ {
 		which, endpoint := c.endpoint()
 		if c.cfg.NoRetry {
@@ -90,10 +95,12 @@ func (c *Client) do(ctx context.Context, call *call) (*reply, *Error) {
 			return nil, withDoubt(doubt, err)
 		}
 		c.passOver(which)
+		if pause = min(2*pause, busyPause); err.Code != api.CodeBusy {
+			pause = pauseTime
+		}
 		wait := pause/2 + rand.N(pause/2)
-		pause = min(2*pause, lastPause)
 		if err.Code == api.CodeUnreachable && attempt%len(c.endpoints) != 0 {
-			wait, pause = 0, firstPause // the next endpoint may do
+			wait = 0 // the next endpoint may do
 		}
 		if timeLeft(ctx) < wait+minRepeat {
 			return nil, withDoubt(doubt, err)
@@ -161,33 +168,34 @@ func (c *Client) once(ctx context.Context, endpoint string, call *call) (*reply,
 		left -= min(max(left/10, minRepeat/2), left/2)
 		req.Header.Set(api.HeaderTimeout, max(left, time.Millisecond).String())
 	}
+	began := time.Now()
 	resp, sent, err := c.sender.Do(req)
 	if err != nil {
 		if !sent {
-			return nil, &Error{Op: call.op, Code: api.CodeUnreachable, Outcome: api.Rejected, Detail: "cannot be reached: " + err.Error(), Endpoint: endpoint, Err: err}
+			return nil, &Error{Op: call.op, Code: api.CodeUnreachable, Outcome: api.Rejected, Detail: inWords("cannot be reached", err, began), Endpoint: endpoint, Err: err}
 		}
-		return nil, call.unanswered(endpoint, err)
+		return nil, call.unanswered(endpoint, err, began)
 	}
 	defer resp.Body.Close()
-	return call.understand(endpoint, resp)
+	return call.understand(endpoint, resp, began)
 }
 
 // understand turns an answer into a reply or an Error.
-func (call *call) understand(endpoint string, resp *http.Response) (*reply, *Error) {
+func (call *call) understand(endpoint string, resp *http.Response, began time.Time) (*reply, *Error) {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return nil, call.unanswered(endpoint, fmt.Errorf("the answer was cut short: %w", err))
+		return nil, call.unanswered(endpoint, fmt.Errorf("the answer was cut short: %w", err), began)
 	case len(body) > maxAnswer:
-		return nil, call.unanswered(endpoint, fmt.Errorf("the answer is longer than %d bytes", maxAnswer))
+		return nil, call.unanswered(endpoint, fmt.Errorf("the answer is longer than %d bytes", maxAnswer), began)
 	case resp.Header.Get(api.HeaderTerm) == "":
-		return nil, call.unanswered(endpoint, fmt.Errorf("what answers there is no node of this service: %s", resp.Status))
+		return nil, call.unanswered(endpoint, fmt.Errorf("what answers there is no node of this service: %s", resp.Status), began)
 	case resp.StatusCode == http.StatusOK:
 		return &reply{endpoint: endpoint, header: resp.Header, body: body}, nil
 	}
 	var problem api.Problem
 	if err := json.Unmarshal(body, &problem); err != nil || problem.Code == "" {
-		return nil, call.unanswered(endpoint, fmt.Errorf("the answer is %s without a reason", resp.Status))
+		return nil, call.unanswered(endpoint, fmt.Errorf("the answer is %s without a reason", resp.Status), began)
 	}
 	failed := &Error{Op: call.op, Code: problem.Code, Outcome: problem.Outcome, Detail: problem.Detail, Endpoint: endpoint}
 	if failed.Outcome != api.Rejected {
@@ -197,11 +205,27 @@ func (call *call) understand(endpoint string, resp *http.Response) (*reply, *Err
 }
 
 // unanswered: the call was sent, and what became of it is not known.
-func (call *call) unanswered(endpoint string, err error) *Error {
+func (call *call) unanswered(endpoint string, err error, began time.Time) *Error {
 	return &Error{
 		Op: call.op, Code: api.CodeNoAnswer, Outcome: call.unsettled(), Endpoint: endpoint, Err: err,
-		Detail: "no answer: " + strings.TrimPrefix(err.Error(), "net/http: "),
+		Detail: inWords("no answer", err, began),
 	}
+}
+
+// inWords says what happened, and why, to people who may not write Go.
+func inWords(what string, err error, began time.Time) string {
+	var timeout net.Error
+	switch {
+	case errors.Is(err, context.Canceled):
+		return "interrupted"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return fmt.Sprintf("no answer within %v", max(time.Since(began).Round(100*time.Millisecond), 100*time.Millisecond))
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return what + ": connection refused"
+	case errors.Is(err, io.EOF):
+		return what + ": the connection was closed"
+	}
+	return what + ": " + strings.TrimPrefix(err.Error(), "net/http: ")
 }
 
 func (call *call) unsettled() api.Outcome {

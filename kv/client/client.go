@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -73,12 +74,23 @@ func parseEndpoint(endpoint string) (base string, err error) {
 		err = errors.New("it has more, or other, than that")
 	}
 	if err == nil {
-		_, _, err = net.SplitHostPort(u.Host)
+		err = checkPort(u.Host)
 	}
 	if err != nil {
 		return "", fmt.Errorf("kv/client: the endpoint %q is not host:port or http://host:port: %w", endpoint, err)
 	}
 	return base, nil
+}
+
+func checkPort(hostPort string) error {
+	_, port, err := net.SplitHostPort(hostPort)
+	if err != nil {
+		return err
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+		return fmt.Errorf("the port %q is not a number from 1 to 65535", port)
+	}
+	return nil
 }
 
 // endpoint gives the one that is in favour.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/raftnode/raft/kv"
 	"github.com/raftnode/raft/kv/api"
@@ -121,7 +122,7 @@ func problemOf(err error, isWrite bool) *api.Problem {
 	switch {
 	// First, since what is unknown may wrap one of those below.
 	case isWrite && raft.OutcomeOf(err) == raft.Unknown:
-		return api.NewProblem(api.CodeUnknown, "the write was accepted, but is not known to be committed; read the key to see: %v", err)
+		return api.NewProblem(api.CodeUnknown, "the write was accepted, but is not known to be committed; read the key to see: %s", inWords(err))
 	case errors.Is(err, raft.ErrBusy):
 		return api.NewProblem(api.CodeBusy, "too many writes are waiting to be committed; try again later")
 	case errors.Is(err, raft.ErrTooLarge):
@@ -129,7 +130,15 @@ func problemOf(err error, isWrite bool) *api.Problem {
 	case errors.Is(err, raft.ErrClosed):
 		return api.NewProblem(api.CodeClosing, "this node is shutting down; try another")
 	case isWrite:
-		return api.NewProblem(api.CodeBusy, "this node did not get to the request in time; try again: %v", err)
+		return api.NewProblem(api.CodeBusy, "this node did not get to the request in time; try again: %s", inWords(err))
 	}
-	return api.NewProblem(api.CodeNoQuorum, "the leader could not confirm in time that it leads; is a majority running? %v", err)
+	return api.NewProblem(api.CodeNoQuorum, "the leader could not confirm in time that it leads; is a majority running? %s", inWords(err))
+}
+
+// inWords is an error for people who may not write Go.
+func inWords(err error) string {
+	return strings.NewReplacer(
+		context.DeadlineExceeded.Error(), "the time was up",
+		context.Canceled.Error(), "the client went away",
+	).Replace(err.Error())
 }

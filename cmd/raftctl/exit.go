@@ -44,8 +44,7 @@ func exitCodeOf(err error) int {
 	case failed.Outcome == api.Unknown:
 		return exitUnknown
 	}
-	switch failed.Code {
-	case api.CodeNoLeader, api.CodeNoQuorum, api.CodeNotLeader, api.CodeClosing, api.CodeUnreachable, api.CodeNoAnswer:
+	if noQuorum(failed.Code) {
 		return exitNoQuorum
 	}
 	return exitNotDone
@@ -56,11 +55,9 @@ func hintFor(err error) string {
 	var wrong *usageError
 	switch {
 	case errors.As(err, &wrong):
-		return "try: " + wrong.command + " --help"
-	case exitCodeOf(err) == exitUnknown:
-		return "the write may have been done, or may yet be: read the key to see"
+		return "See `" + wrong.command + " --help`."
 	case client.CodeOf(err) == api.CodeUnreachable:
-		return "is a node running there? raftctl status shows all endpoints; --endpoints names others"
+		return "is a node running there? --endpoints names others"
 	}
 	return ""
 }

@@ -2,8 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -32,7 +35,7 @@ func newLogInfoCommand() *cobra.Command {
 		Example: "  raftctl log info data/n1\n  raftctl log info data/n1 -o json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			found, err := wal.Scan(args[0], nil)
+			found, err := scanLog(args[0], nil)
 			if err != nil {
 				return err
 			}
@@ -54,7 +57,7 @@ func newLogVerifyCommand() *cobra.Command {
 		Example: "  raftctl log verify data/n1",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			found, err := wal.Scan(args[0], nil)
+			found, err := scanLog(args[0], nil)
 			if err != nil {
 				return err
 			}
@@ -92,12 +95,20 @@ func newLogLsCommand() *cobra.Command {
 	return cmd
 }
 
+// scanLog is wal.Scan, with one plain line for the commonest mistake.
+func scanLog(dir string, visit func(wal.Record) error) (wal.Recovery, error) {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return wal.Recovery{}, fmt.Errorf("there is no directory %s: give the --data-dir of a node", dir)
+	}
+	return wal.Scan(dir, visit)
+}
+
 // firstToList is the number of the first record to list, so that it are the last ones.
 func firstToList(dir string, last uint64) (uint64, error) {
 	if last == 0 {
 		return 0, nil
 	}
-	found, err := wal.Scan(dir, nil)
+	found, err := scanLog(dir, nil)
 	if err != nil || found.Records < last {
 		return 0, err
 	}
@@ -111,7 +122,7 @@ func listRecords(out io.Writer, dir string, first uint64, asJSON bool) error {
 	if !asJSON {
 		fmt.Fprintf(out, line, "SEQ", "TYPE", "INDEX", "TERM", "KIND", "BYTES", "WHAT")
 	}
-	_, err := wal.Scan(dir, func(r wal.Record) error {
+	_, err := scanLog(dir, func(r wal.Record) error {
 		if r.Seq < first {
 			return nil
 		}

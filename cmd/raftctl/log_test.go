@@ -151,3 +151,13 @@ func TestLogBadUsage(t *testing.T) {
 		}
 	}
 }
+
+func TestLogOfAMissingDirectoryNamesItOnce(t *testing.T) {
+	absent := filepath.Join(t.TempDir(), "absent")
+	for _, command := range []string{"info", "verify", "ls"} {
+		_, err := runLog(t, command, absent)
+		if err == nil || strings.Count(err.Error(), absent) != 1 || !strings.Contains(err.Error(), "--data-dir") {
+			t.Errorf("%s: %v", command, err)
+		}
+	}
+}

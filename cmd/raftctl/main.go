@@ -37,6 +37,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.InitDefaultCompletionCmd() // takes stdout as it is now
+	root.InitDefaultHelpCmd()
+	if help, _, err := root.Find([]string{"help"}); err == nil {
+		help.Args = helpTopic
+	}
 	strict(root)
 	err := root.ExecuteContext(ctx)
 	if err != nil {
@@ -73,8 +77,15 @@ func newRootCommand() *cobra.Command {
 		},
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if word, found := strings.CutPrefix(err.Error(), "unknown shorthand flag: "); found && cmd.Args != nil {
+			// What begins with - is taken for a flag: a negative number, say.
+			_, word, _ = strings.Cut(word, " in ")
+			return usage(cmd, "%v; if it is no flag, write: %s -- %s", err, cmd.Name(), strings.Join(append(cmd.Flags().Args(), word), " "))
+		}
 		return usage(cmd, "%v", err)
 	})
+	cobra.AddTemplateFunc("plain", func(flags string) string { return strings.ReplaceAll(flags, "[=true|false]", "             ") })
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsages | plain"))
 	flags := root.PersistentFlags()
 	flags.StringSliceVar(&g.endpoints, "endpoints", strings.Split(defaultEndpoints, ","),
 		"client addresses (host:port) of the nodes; any will do, more are for when one is down; or "+endpointsEnv)
@@ -123,6 +134,14 @@ func onlySubcommands(cmd *cobra.Command, args []string) error {
 		hint = "; did you mean " + strings.Join(similar, " or ") + "?"
 	}
 	return usage(cmd, "unknown command %q%s", args[0], hint)
+}
+
+// helpTopic refuses to help with a command that does not exist.
+func helpTopic(cmd *cobra.Command, args []string) error {
+	if topic, rest, err := cmd.Root().Find(args); err != nil || len(rest) > 0 {
+		return onlySubcommands(topic, rest)
+	}
+	return nil
 }
 
 // check completes the global flags: flag over environment over default.

@@ -118,7 +118,7 @@ func TestAConversation(t *testing.T) {
 		stdout string
 		stderr string // a part of it; "": nothing at all
 	}{
-		{"get motd", "", 1, "", "there is no such key (not-found, rejected)"},
+		{"get motd", "", 1, "", "there is no such key\n"},
 		{"put motd hello", "", 0, "index 11, term 2\n", ""},
 		{"get motd", "", 0, "hello", ""},
 		{"get motd -o json", "", 0, `{"key":"motd","value":"hello","version":11,"index":11}` + "\n", ""},
@@ -126,20 +126,20 @@ func TestAConversation(t *testing.T) {
 		{"put motd -", "from\nstdin", 0, "index 12, term 2\n", ""},
 		{"append motd - -o json", "!", 0, `{"index":13,"term":2}` + "\n", ""},
 		{"get motd", "", 0, "from\nstdin!", ""},
-		{"put --create motd x", "", 1, "", "the key has version 13 (precondition-failed, rejected)"},
+		{"put --create motd x", "", 1, "", "the key has version 13\n"},
 		{"put --if-version 12 motd x", "", 1, "", "the key has version 13"},
 		{"put --if-version 13 motd x", "", 0, "index 16, term 2\n", ""},
 		{"put -- motd -5", "", 0, "index 17, term 2\n", ""},
 		{"put big -", strings.Repeat("v", api.MaxValueBytes+1), 1, "", "at most 1048576 bytes"},
 		{"put big -", strings.Repeat("v", api.MaxValueBytes), 0, "index 18, term 2\n", ""},
-		{"append big x", "", 1, "", "at most 1048576 bytes are possible (value-too-large, rejected)"},
+		{"append big x", "", 1, "", "at most 1048576 bytes are possible\nthe write was certainly not done\n"},
 		{"put " + strings.Repeat("k", 1025) + " v", "", 1, "", "at most 1024 are possible"},
 		{"ls", "", 0, "KEY   VERSION  SIZE\nbig   18       1048576\nmotd  17       2\n", ""},
 		{"ls m -o json", "", 0, "{\"keys\":[\n{\"key\":\"motd\",\"version\":17,\"size\":2}\n]}\n", ""},
 		{"ls none -o json", "", 0, "{\"keys\":[]}\n", ""},
 		{"ls none", "", 0, "KEY  VERSION  SIZE\n", ""},
 		{"ls --limit 1", "", 0, "KEY  VERSION  SIZE\nbig  18       1048576\n", ""},
-		{"del --if-version 3 motd", "", 1, "", "precondition-failed"},
+		{"del --if-version 3 motd", "", 1, "", "nothing was changed: the key has version 17"},
 		{"del big", "", 0, "index 21, term 2\n", ""},
 		{"del big", "", 0, "index 22, term 2\n", ""},
 		{"members", "", 0, "ID  LEADER  MATCH  LAST CONTACT  CLIENT ADDRESS\nn1  yes     10     -             host:1\nn2  no      7      20ms ago      host:2\nn3  no      0      -             -\n", ""},
@@ -165,19 +165,19 @@ func TestStatusShowsEveryEndpoint(t *testing.T) {
 	for _, line := range strings.Split(ports.Replace(stdout), "\n") {
 		rows = append(rows, strings.Join(strings.Fields(line), " "))
 	}
-	want := "ENDPOINT ID ROLE TERM COMMIT APPLIED LAST LEADER\nA n1 leader 2 0 0 10 n1\nB n2 follower 2 0 0 10 -\nC - unreachable - - - - -\n"
+	want := "ENDPOINT ID ROLE TERM COMMIT APPLIED LAST LEADER\nA n1 leader 2 0 0 10 n1\nB n2 follower 2 0 0 10 -\nC - refused - - - - -\n"
 	if got := strings.Join(rows, "\n"); got != want || exit != 0 {
 		t.Errorf("exit %d\n%s", exit, got)
 	}
-	if !strings.Contains(stderr, "connection refused") {
-		t.Errorf("stderr does not say why: %q", stderr)
+	if stderr != "raftctl: 1 of 3 endpoints did not answer\n" {
+		t.Errorf("stderr does not close with one line: %q", stderr)
 	}
 	stdout, _, exit = ctl(t, "", "status -o json --endpoints", addr+","+down)
 	if exit != 0 || !strings.Contains(stdout, `"status":{"id":"n1","cluster":"c0ffee"`) || !strings.Contains(stdout, `"error":"status at`) {
 		t.Errorf("exit %d: %s", exit, stdout)
 	}
 	for _, line := range []string{"status", "members"} {
-		if _, stderr, exit := ctl(t, "", line+" --endpoints", down); exit != exitNoQuorum || !strings.Contains(stderr, "none of 1 endpoints answered") {
+		if _, stderr, exit := ctl(t, "", line+" --endpoints", down); exit != exitNoQuorum || !strings.Contains(stderr, "no node answers: "+down+" refuses connections\n") {
 			t.Errorf("%s of nobody: exit %d, %s", line, exit, stderr)
 		}
 	}
@@ -232,29 +232,102 @@ func TestExitCodesSayWhatIsKnown(t *testing.T) {
 	}
 }
 
+// What a person reads when the cluster cannot do the work: one line for all endpoints, whatever the command was.
+func TestNoLeaderIsSaidOfEveryEndpoint(t *testing.T) {
+	n, addr := start(t, nil)
+	n.failWith(&raft.NotLeaderError{})
+	n.mu.Lock()
+	n.status.Role, n.status.Leader = consensus.Follower, ""
+	n.mu.Unlock()
+	down, gone := nobody(t), nobody(t)
+	for _, line := range []string{"put k v", "get k", "append k v", "del k", "ls"} {
+		_, stderr, exit := ctl(t, "", line+" --timeout 600ms --endpoints "+addr+","+down+","+gone)
+		want := "no leader: " + addr + " answers but knows none; " + down + ", " + gone + " refuse connections\n"
+		if exit != exitNoQuorum || !strings.Contains(stderr, want) {
+			t.Errorf("%s: exit %d, %q, want %q", line, exit, stderr, want)
+		}
+		isWrite := line != "get k" && line != "ls"
+		if strings.Contains(stderr, "\nthe write was certainly not done\n") != isWrite {
+			t.Errorf("%s: %q", line, stderr)
+		}
+	}
+	_, stderr, exit := ctl(t, "", "get k -o json --timeout 600ms --endpoints "+addr)
+	if exit != exitNoQuorum || !strings.Contains(stderr, "(no-leader, rejected)") {
+		t.Errorf("with -o json: exit %d, %q, without the code", exit, stderr)
+	}
+}
+
+func TestAnInterruptionIsCalledOne(t *testing.T) {
+	asked := make(chan struct{})
+	_, addr := start(t, func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			close(asked)
+			_, _ = io.Copy(io.Discard, r.Body) // the server sees that a client went away only once the body is read
+			<-r.Context().Done()
+		})
+	})
+	ctx, interrupt := context.WithCancel(t.Context())
+	go func() {
+		<-asked
+		interrupt()
+	}()
+	var out, talk bytes.Buffer
+	exit := run(ctx, []string{"put", "k", "v", "--endpoints", addr}, strings.NewReader(""), &out, &talk)
+	if want := "raftctl: put: interrupted\nthe outcome is unknown: "; exit != exitUnknown || !strings.HasPrefix(talk.String(), want) {
+		t.Errorf("exit %d, %q, want %q", exit, talk.String(), want)
+	}
+}
+
+func TestANodeThatDoesNotAnswer(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	addr := silent.Addr().String()
+	stdout, stderr, exit := ctl(t, "", "status --timeout 200ms --endpoints "+addr)
+	if exit != exitNoQuorum || !strings.Contains(stdout, "no answer") || stderr != "raftctl: no node answers: "+addr+" does not answer\n" {
+		t.Errorf("exit %d\n%s%s", exit, stdout, stderr)
+	}
+	stdout, _, _ = ctl(t, "", "status -o json --timeout 200ms --endpoints "+addr)
+	if !strings.Contains(stdout, "no answer within 200ms") {
+		t.Error(stdout)
+	}
+}
+
+func TestHelpOfASwitch(t *testing.T) {
+	if stdout, _, _ := ctl(t, "", "get --help"); strings.Contains(stdout, "=true") || !strings.Contains(stdout, "--stale ") {
+		t.Error(stdout)
+	}
+}
+
 func TestAWrongCommandLine(t *testing.T) {
 	for line, says := range map[string]string{
-		"pt k v":                           "did you mean",
-		"members ad":                       `unknown command "ad"`,
-		"log frob":                         `unknown command "frob"`,
-		"completion frob":                  `unknown command "frob"`,
-		"put k":                            "usage: raftctl put KEY VALUE|-",
-		"get":                              "usage: raftctl get KEY",
-		"log ls":                           "usage: raftctl log ls DIR",
-		"status x":                         "usage: raftctl status",
-		"put --frob k v":                   "unknown flag: --frob",
-		"get --timeout 5 k":                "invalid argument",
-		"get --timeout -5s k":              "not above 0",
-		"get --timeout 61s k":              "up to 1m0s",
-		"get -o yaml k":                    "neither table nor json",
-		"get --endpoints nowhere k":        "not host:port",
-		"ls --limit -1":                    "below 0",
-		"put --if-version 0 k v":           "begin at 1",
-		"put --if-version x k v":           "invalid argument",
-		"put --if-version 1 --create k v":  "exclude each other",
-		"append --create k v":              "unknown flag",
-		"version x":                        "usage: raftctl version",
-		"status --endpoints http://h:1/v1": "not host:port",
+		"pt k v":                             "did you mean",
+		"members ad":                         `unknown command "ad"`,
+		"log frob":                           `unknown command "frob"`,
+		"completion frob":                    `unknown command "frob"`,
+		"put k":                              "usage: raftctl put KEY VALUE|-",
+		"get":                                "usage: raftctl get KEY",
+		"log ls":                             "usage: raftctl log ls DIR",
+		"status x":                           "usage: raftctl status",
+		"put --frob k v":                     "unknown flag: --frob",
+		"get --timeout 5 k":                  "invalid argument",
+		"get --timeout -5s k":                "not above 0",
+		"get --timeout 61s k":                "up to 1m0s",
+		"get -o yaml k":                      "neither table nor json",
+		"get --endpoints nowhere k":          "not host:port",
+		"ls --limit -1":                      "below 0",
+		"put --if-version 0 k v":             "begin at 1",
+		"put --if-version x k v":             "invalid argument",
+		"put --if-version 1 --create k v":    "exclude each other",
+		"append --create k v":                "unknown flag",
+		"version x":                          "usage: raftctl version",
+		"status --endpoints http://h:1/v1":   "not host:port",
+		"status --endpoints 127.0.0.1:80011": "from 1 to 65535",
+		"help frob":                          `unknown command "frob"`,
+		"help put frob":                      `unknown command "frob"`,
+		"put temperature -5":                 "write: put -- temperature -5",
 	} {
 		stdout, stderr, exit := ctl(t, "", line)
 		if exit != exitUsage || stdout != "" || !strings.Contains(stderr, says) || !strings.Contains(stderr, "--help") {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"text/tabwriter"
 	"unicode"
@@ -55,7 +54,7 @@ func newGetCommand(g *globals) *cobra.Command {
 		defer cl.Close()
 		value, err := cl.Get(cmd.Context(), args[0], readOptions(*stale)...)
 		if err != nil {
-			return err
+			return g.explain(cmd, cl, false, err)
 		}
 		if g.json() {
 			return printJSON(cmd, describe(args[0], value))
@@ -70,10 +69,8 @@ func printValue(w io.Writer, value []byte) error {
 	if _, err := w.Write(value); err != nil {
 		return fmt.Errorf("print the value: %w", err)
 	}
-	if file, ok := w.(*os.File); ok {
-		if info, err := file.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			fmt.Fprintln(w)
-		}
+	if isTerminal(w) {
+		fmt.Fprintln(w)
 	}
 	return nil
 }
@@ -117,7 +114,11 @@ func newLsCommand(g *globals) *cobra.Command {
 		if g.json() {
 			return printKeysJSON(cmd.OutOrStdout(), pages)
 		}
-		return printKeysTable(cmd.OutOrStdout(), pages)
+		keys, err := printKeysTable(cmd.OutOrStdout(), pages)
+		if err == nil && keys == 0 && isTerminal(cmd.OutOrStdout()) {
+			fmt.Fprintln(cmd.ErrOrStderr(), "raftctl: there are no such keys")
+		}
+		return g.explain(cmd, cl, false, err)
 	}
 	return cmd
 }
@@ -147,16 +148,17 @@ func listPages(ctx context.Context, cl *client.Client, prefix string, limit int,
 	}
 }
 
-func printKeysTable(w io.Writer, pages func(visit func(api.ListedKey) error) error) error {
+func printKeysTable(w io.Writer, pages func(visit func(api.ListedKey) error) error) (keys int, err error) {
 	table := newTable(w, "KEY", "VERSION", "SIZE")
-	err := pages(func(key api.ListedKey) error {
+	err = pages(func(key api.ListedKey) error {
+		keys++
 		_, err := fmt.Fprintf(table, "%s\t%d\t%d\n", printable(key.Name()), key.Version, key.Size)
 		return err
 	})
 	if err != nil {
-		return err
+		return keys, err
 	}
-	return table.Flush()
+	return keys, table.Flush()
 }
 
 func printKeysJSON(w io.Writer, pages func(visit func(api.ListedKey) error) error) error {

@@ -51,15 +51,41 @@ func printStatus(cmd *cobra.Command, all []asked) error {
 	table := newTable(cmd.OutOrStdout(), "ENDPOINT", "ID", "ROLE", "TERM", "COMMIT", "APPLIED", "LAST", "LEADER")
 	for _, a := range all {
 		if a.Status == nil {
-			fmt.Fprintf(table, "%s\t-\tunreachable\t-\t-\t-\t-\t-\n", a.Endpoint)
-			fmt.Fprintf(cmd.ErrOrStderr(), "raftctl: %s\n", a.Error)
+			fmt.Fprintf(table, "%s\t-\t%s\t-\t-\t-\t-\t-\n", a.Endpoint, a.state())
 			continue
 		}
 		s := a.Status
 		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\n",
 			a.Endpoint, s.ID, s.Role, s.Term, s.Commit, s.Applied, s.LastIndex, cmp.Or(s.Leader, "-"))
 	}
-	return table.Flush()
+	err := table.Flush()
+	if line := closing(all); line != "" {
+		fmt.Fprintln(cmd.ErrOrStderr(), "raftctl:", line)
+	}
+	return err
+}
+
+// closing is the line below the table: what is wrong, if anything is. That nobody answers is an error, and said there.
+func closing(all []asked) string {
+	var wrong []string
+	if silent := countSilent(all); silent == len(all) {
+		return ""
+	} else if silent > 0 {
+		wrong = append(wrong, fmt.Sprintf("%d of %d endpoints did not answer", silent, len(all)))
+	}
+	if best := bestInformed(all); best != nil && best.Leader == "" {
+		wrong = append(wrong, "nobody knows a leader")
+	}
+	return strings.Join(wrong, "; ")
+}
+
+func countSilent(all []asked) (n int) {
+	for _, a := range all {
+		if a.Status == nil {
+			n++
+		}
+	}
+	return n
 }
 
 func newMembersCommand(g *globals) *cobra.Command {
@@ -115,7 +141,7 @@ func printMembers(cmd *cobra.Command, s *api.Status) error {
 	return table.Flush()
 }
 
-// askAll asks all endpoints at once.
+// askAll asks all endpoints that the flags name.
 func (g *globals) askAll(cmd *cobra.Command) ([]asked, error) {
 	cl, err := g.connect(cmd)
 	if err != nil {
@@ -128,13 +154,18 @@ func (g *globals) askAll(cmd *cobra.Command) ([]asked, error) {
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 	defer cancel()
+	return askEach(ctx, cl), nil
+}
+
+// askEach asks all endpoints at once.
+func askEach(ctx context.Context, cl *client.Client) []asked {
 	all := make([]asked, len(cl.Endpoints()))
 	var asking sync.WaitGroup
 	for i, endpoint := range cl.Endpoints() {
 		asking.Go(func() { all[i] = ask(ctx, cl, endpoint) })
 	}
 	asking.Wait()
-	return all, nil
+	return all
 }
 
 func ask(ctx context.Context, cl *client.Client, endpoint string) asked {
@@ -166,10 +197,8 @@ func bestInformed(all []asked) *api.Status {
 
 // noneReached is the error of a status of nobody.
 func noneReached(all []asked) error {
-	for _, a := range all {
-		if a.Status != nil {
-			return nil
-		}
+	if countSilent(all) < len(all) {
+		return nil
 	}
-	return fmt.Errorf("none of %d endpoints answered; the last: %w", len(all), all[len(all)-1].err)
+	return &explained{text: summary(all, ""), err: all[len(all)-1].err}
 }

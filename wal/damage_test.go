@@ -202,6 +202,9 @@ func TestTornTailIsCutAndTheLogGoesOn(t *testing.T) {
 		if repaired == nil || repaired.File != name || repaired.Offset != lastEntry.Offset || repaired.BytesCut != at-lastEntry.Offset {
 			t.Fatalf("cut at %d: repaired %+v", at, repaired)
 		}
+		if said := repaired.String(); !strings.Contains(said, "a tail that is not whole (") || !strings.Contains(said, name) || !strings.Contains(said, repaired.Reason) {
+			t.Errorf("the report is %q", said)
+		}
 		want := states[len(list)-2]
 		checkSaved(t, mustLoad(t, l), want)
 		more := consensus.Save{HardState: hard(7, ""), Entries: entries(11, 7, 2)}
@@ -310,7 +313,7 @@ func TestFilesThatAreMissingOrForeign(t *testing.T) {
 		{"first segment of another node", func(d map[string][]byte) { d[names[0]] = other[otherNames[0]] }, []string{names[0] + " at offset 0"}},
 		{"last segment of another node", func(d map[string][]byte) { d[lastName] = other[otherNames[len(otherNames)-1]] }, []string{lastName + " at offset 0", "another store"}},
 		{"last segment is random", func(d map[string][]byte) { d[lastName] = bytes.Repeat([]byte("GET / HTTP/1.1\r\n"), 99) }, []string{lastName + " at offset 0"}},
-		{"no identity", func(d map[string][]byte) { delete(d, identityName) }, []string{identityName, "missing", "restore"}},
+		{"no identity", func(d map[string][]byte) { delete(d, identityName) }, []string{identityName, "missing", "restore", neverEmpty}},
 		{"only newest", func(d map[string][]byte) {
 			for name := range d {
 				if name != newestName {
@@ -355,6 +358,35 @@ func TestFilesThatAreMissingOrForeign(t *testing.T) {
 				t.Errorf("%d files, were %d", len(after), len(changed))
 			}
 		})
+	}
+}
+
+// A log of one file that was emptied is not a log that was never written to.
+func TestTheOnlySegmentWithoutItsFirstRecord(t *testing.T) {
+	content, _, _ := smallLog(t, 1)
+	name := segmentName(1)
+	whole := content[name]
+	for what, data := range map[string][]byte{
+		"emptied":                    nil,
+		"cut in the first record":    whole[:3],
+		"zeroed":                     make([]byte, len(whole)),
+		"zeroed and cut":             make([]byte, 5),
+		"one record of zeros":        make([]byte, len(firstRecord(mustIdentity(t, content)))),
+		"a length that runs off it":  {0x7f, 1, 2},
+		"bytes of a text that grows": []byte("hello\n"),
+	} {
+		content[name] = data
+		dir := dirWith(t, content)
+		_, err := Open(dir, testOptions)
+		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "must not take part again") {
+			t.Errorf("%s: open: %v", what, err)
+		}
+		if _, scanErr := Scan(dir, nil); scanErr == nil {
+			t.Errorf("%s: scan found nothing wrong", what)
+		}
+		if after := files(t, dir); !bytes.Equal(after[name], data) {
+			t.Errorf("%s: the file was changed to %x", what, after[name])
+		}
 	}
 }
 

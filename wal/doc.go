@@ -15,9 +15,9 @@
 //     written and fsynced, and so was each directory entry that it needs.
 //   - After a crash at any moment, Load gives a prefix of what was handed to Save, record
 //     by record, that contains everything Save returned nil for.
-//   - A torn tail, which a plain kill -9 leaves behind now and then, is cut off. Damage
-//     to data that was acknowledged is never cut off and never served: Open refuses, and
-//     says in which file and where. See "Torn or rotten" in FORMAT.md.
+//   - A torn tail, which a plain kill -9 leaves behind now and then, is cut off and reported. Damage to
+//     data that any later record proves to be acknowledged is never cut off and never served: Open refuses,
+//     and says in which file and where. See "Torn or rotten" in FORMAT.md.
 //   - The first error of a write or an fsync is final: every later Save returns it.
 //     An fsync is never tried again, since the kernel may have dropped the pages.
 //   - One process at a time has the directory open, and only for the cluster and the node it was created for.
@@ -27,7 +27,8 @@
 // # What it does not promise
 //
 //   - A log that somebody cut exactly between two records looks like a log to which the rest was
-//     never written. Only missing segment files are noticed.
+//     never written. Only missing segment files, and a first segment without its first record, are noticed.
+//   - A directory of which only the file identity is left looks like one whose creation was interrupted.
 //   - A copy of an older state of the whole directory (a backup) looks like a good log. Restoring one
 //     makes the node forget votes and acknowledgements; do not.
 //   - There is no compaction: the directory grows with everything that is saved.

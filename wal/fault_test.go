@@ -129,8 +129,8 @@ func TestOpenFsyncsWhatItFound(t *testing.T) {
 func TestCreationIsFsynced(t *testing.T) {
 	d := &faultyDisk{}
 	openFaulty(t, t.TempDir(), d)
-	// parent; identity; segment; segment again, before it is named; newest.
-	if want := "dir dir sync dir dir dir"; strings.Join(d.deeds, " ") != want {
+	// parent; identity; the first record; segment; segment again, before it is named; newest. The record comes before the name.
+	if want := "dir dir write sync dir dir dir"; strings.Join(d.deeds, " ") != want {
 		t.Errorf("Open did %v, want %v", d.deeds, want)
 	}
 }
@@ -221,6 +221,26 @@ func TestOpenThatFailsIsNotOpen(t *testing.T) {
 	broken.open = func(string, *tidwall.Options) (appendLog, error) { return nil, errDisk }
 	if _, err := open(t.TempDir(), testOptions, broken); !errors.Is(err, errDisk) {
 		t.Errorf("open: %v", err)
+	}
+}
+
+// A creation that fails at any write or fsync promised nothing: the next one finds no damage, and begins.
+func TestCreationThatFailsCanBeTriedAgain(t *testing.T) {
+	failed := 0
+	for _, kind := range []string{"sync", "dir", "write"} {
+		for after := range 6 {
+			dir := t.TempDir()
+			l, err := open(dir, testOptions, (&faultyDisk{fail: kind, after: after}).disk())
+			if err == nil {
+				mustClose(t, l)
+			} else if failed++; !errors.Is(err, errDisk) {
+				t.Errorf("%s %d: %v", kind, after, err)
+			}
+			checkSaved(t, reopened(t, dir), consensus.Saved{})
+		}
+	}
+	if failed != 7 { // 5 directories, the first record, its fsync
+		t.Errorf("%d creations failed, want 7", failed)
 	}
 }
 

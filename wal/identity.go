@@ -87,15 +87,18 @@ func readIdentity(dir string) (identity, error) {
 	return id, nil
 }
 
+// neverEmpty stands in each advice that somebody could follow by giving a node an empty directory.
+const neverEmpty = "a node that ran before must never come back empty under its old id: it would vote twice and miss what it acknowledged"
+
 // check tells whether a directory is for these options.
 func (id identity) check(opts Options) error {
 	if id.node != opts.Node {
-		return fmt.Errorf("it belongs to node %q of cluster %q, not to node %q: start that node on it, or give this one a directory of its own",
-			id.node, id.cluster, opts.Node)
+		return fmt.Errorf("it belongs to node %q of cluster %q, not to node %q: start that node on it, and this one on the directory of its own; %s",
+			id.node, id.cluster, opts.Node, neverEmpty)
 	}
 	if id.cluster != opts.Cluster {
-		return fmt.Errorf("it belongs to cluster %q (node %q), not to cluster %q: check the list of members, or use another directory",
-			id.cluster, id.node, opts.Cluster)
+		return fmt.Errorf("it belongs to cluster %q (node %q), not to cluster %q: check the list of members, or give this node its own directory of that cluster; %s",
+			id.cluster, id.node, opts.Cluster, neverEmpty)
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ func lockDir(dir string) (*os.File, error) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		defer f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("it is in use by %s: stop that first, or use another directory", lockHolder(f))
+			return nil, fmt.Errorf("it is in use by %s: stop that first; %s", lockHolder(f), neverEmpty)
 		}
 		return nil, fmt.Errorf("lock %s: %w", lockName, err)
 	}

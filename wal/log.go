@@ -29,6 +29,7 @@ type Log struct {
 	seq    uint64 // of the last record in log or batch
 	synced uint64 // of the last record known to be on stable storage
 	tail   int64  // bytes in the newest segment; always less than segmentBytes
+	newest uint64 // what the file "newest" says; 0 if there is none
 
 	batch      *tidwall.Batch // records that are not yet written
 	batchBytes int64          // their bytes in the segment
@@ -151,7 +152,7 @@ func (l *Log) write() error {
 		return nil
 	}
 	l.tail = 0
-	return announce(l.dir, l.id, l.seq+1, l.disk.syncDir)
+	return l.announce(l.seq + 1)
 }
 
 // maxKeptBytes is how much of a buffer for one record is kept for the next.

@@ -40,7 +40,7 @@ func (o *Options) check() error {
 }
 
 // Open opens the log in dir, and creates the directory and the log if they are not there. It reads and
-// checks all of it, cuts off a torn tail, and returns when all that is left is on stable storage.
+// checks all of it, cuts off a tail that is not whole, and returns when all that is left is on stable storage.
 // It refuses a directory of another cluster or node, one that is in use, and one that is damaged; the
 // error says what is wrong, where, and what to do.
 func Open(dir string, opts Options) (*Log, error) { return open(dir, opts, realDisk) }
@@ -95,12 +95,12 @@ func (l *Log) recover(opts Options) error {
 	if err != nil {
 		return err
 	}
-	newest, err := readNewest(l.dir, l.id)
+	l.newest, err = readNewest(l.dir, l.id)
 	if err != nil {
 		return err
 	}
 	s := scanner{id: l.id, keep: true}
-	if err := s.scan(l.dir, files.segments, newest); err != nil {
+	if err := s.scan(l.dir, files.segments, l.newest); err != nil {
 		return fmt.Errorf("the log is damaged, and nothing was changed: %w. "+
 			"Do not delete single files. See it with `raftctl log verify %s`; if the disk cannot give it back, "+
 			"this node must not take part again with what is left", err, l.dir)
@@ -115,7 +115,7 @@ func (l *Log) recover(opts Options) error {
 	l.salt = s.salt
 	l.saved = &consensus.Saved{HardState: s.state.hard, Entries: s.entries}
 	l.state, l.seq, l.synced, l.tail = s.state, s.seq, s.seq, s.tailSize
-	return l.start(&s, newest)
+	return l.start(&s)
 }
 
 // identify reads whose directory this is, or makes it ours if it is nobody's.
@@ -128,7 +128,7 @@ func (l *Log) identify(opts Options, inUse bool) (created bool, err error) {
 		return false, err
 	}
 	if _, err := os.Lstat(filepath.Join(l.dir, newestName)); inUse || !errors.Is(err, fs.ErrNotExist) {
-		return false, fmt.Errorf("it holds a log, but the file %s that says whose it is, is missing: restore that file, or use an empty directory", identityName)
+		return false, fmt.Errorf("it holds a log, but the file %s that says whose it is, is missing: restore that file; %s", identityName, neverEmpty)
 	}
 	l.id = newIdentity(opts)
 	return true, writeFileAtomic(l.dir, identityName, sealed(l.id.text()), l.disk.syncDir)
@@ -136,7 +136,7 @@ func (l *Log) identify(opts Options, inUse bool) (created bool, err error) {
 
 // start opens the log behind a scan, and makes what the scan found durable: it may have been in
 // memory only, and from now on promises are made on it.
-func (l *Log) start(s *scanner, newest uint64) error {
+func (l *Log) start(s *scanner) error {
 	first := max(s.tail.first, 1)
 	if l.tail >= l.segmentBytes {
 		// The crash came before the next segment could be created.
@@ -153,27 +153,34 @@ func (l *Log) start(s *scanner, newest uint64) error {
 	}
 	l.log = log
 	// After an error log stays open until the process ends: closing it would fsync once more.
-	return l.settle(s, first, newest)
+	return l.settle(s, first)
 }
 
-func (l *Log) settle(s *scanner, first, newest uint64) error {
+func (l *Log) settle(s *scanner, first uint64) error {
 	if last, err := l.log.LastIndex(); err != nil {
 		return err
 	} else if last != l.seq {
 		panic(fmt.Sprintf("wal: tidwall/wal finds %d records where the scan found %d", last, l.seq))
 	}
-	if err := l.log.Sync(); err != nil {
-		return fmt.Errorf("fsync: %w", err)
-	}
-	if err := l.disk.syncDir(l.dir); err != nil {
-		return fmt.Errorf("fsync the directory: %w", err)
-	}
-	if first > newest {
-		if err := announce(l.dir, l.id, first, l.disk.syncDir); err != nil {
+	if s.seq == 0 {
+		// A first record before anything names its file: a log without one has lost it.
+		if err := l.mark(); err != nil {
 			return err
 		}
 	}
-	if l.seq == 0 || s.lastKind == recordMark {
+	if err := l.log.Sync(); err != nil {
+		return fmt.Errorf("fsync: %w", err)
+	}
+	l.synced = l.seq
+	if err := l.disk.syncDir(l.dir); err != nil {
+		return fmt.Errorf("fsync the directory: %w", err)
+	}
+	if first > l.newest { // unless the first record filled its segment
+		if err := l.announce(first); err != nil {
+			return err
+		}
+	}
+	if s.seq == 0 || s.lastKind == recordMark {
 		return nil
 	}
 	return l.mark()
@@ -189,12 +196,16 @@ func createFile(path string) error {
 }
 
 // announce makes a new segment's directory entry durable, and then says that the segment exists.
-func announce(dir string, id identity, first uint64, syncDir func(string) error) error {
-	if err := syncDir(dir); err != nil {
+func (l *Log) announce(first uint64) error {
+	if err := l.disk.syncDir(l.dir); err != nil {
 		return fmt.Errorf("fsync the directory: %w", err)
 	}
-	if _, err := os.Stat(filepath.Join(dir, segmentName(first))); err != nil {
+	if _, err := os.Stat(filepath.Join(l.dir, segmentName(first))); err != nil {
 		return fmt.Errorf("a new segment was expected: %w", err)
 	}
-	return writeFileAtomic(dir, newestName, sealed(newestText(id, first)), syncDir)
+	if err := writeFileAtomic(l.dir, newestName, sealed(newestText(l.id, first)), l.disk.syncDir); err != nil {
+		return err
+	}
+	l.newest = first
+	return nil
 }

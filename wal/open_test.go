@@ -18,8 +18,8 @@ func TestDirectoryOfAnotherNodeOrCluster(t *testing.T) {
 		opts Options
 		want []string
 	}{
-		{Options{Cluster: "c1", Node: "n2"}, []string{dir, `node "n1"`, `not to node "n2"`}},
-		{Options{Cluster: "c2", Node: "n1"}, []string{dir, `cluster "c1"`, `not to cluster "c2"`}},
+		{Options{Cluster: "c1", Node: "n2"}, []string{dir, `node "n1"`, `not to node "n2"`, neverEmpty}},
+		{Options{Cluster: "c2", Node: "n1"}, []string{dir, `cluster "c1"`, `not to cluster "c2"`, neverEmpty}},
 	} {
 		_, err := Open(dir, test.opts)
 		if err == nil {
@@ -110,7 +110,7 @@ func TestIdentityOfANewerFormat(t *testing.T) {
 // A kill may come anywhere in the creation of the directory, and of a segment.
 func TestInterruptedCreation(t *testing.T) {
 	id := newIdentity(testOptions)
-	identity, newest := sealed(id.text()), sealed(newestText(id, 1))
+	identity, newest, first := sealed(id.text()), sealed(newestText(id, 1)), firstRecord(id)
 	for _, test := range []struct {
 		name  string
 		files map[string][]byte
@@ -122,8 +122,11 @@ func TestInterruptedCreation(t *testing.T) {
 		{"identity written", map[string][]byte{identityName + tmpSuffix: identity}, true},
 		{"identity renamed", map[string][]byte{identityName: identity}, false},
 		{"segment created", map[string][]byte{identityName: identity, segmentName(1): nil}, false},
-		{"newest half written", map[string][]byte{identityName: identity, segmentName(1): nil, newestName + tmpSuffix: newest[:9]}, false},
-		{"newest renamed", map[string][]byte{identityName: identity, segmentName(1): nil, newestName: newest}, false},
+		{"first record half written", map[string][]byte{identityName: identity, segmentName(1): first[:4]}, false},
+		{"first record not there yet", map[string][]byte{identityName: identity, segmentName(1): make([]byte, len(first))}, false},
+		{"first record written", map[string][]byte{identityName: identity, segmentName(1): first}, false},
+		{"newest half written", map[string][]byte{identityName: identity, segmentName(1): first, newestName + tmpSuffix: newest[:9]}, false},
+		{"newest renamed", map[string][]byte{identityName: identity, segmentName(1): first, newestName: newest}, false},
 		{"litter of tidwall/wal", map[string][]byte{segmentName(7) + ".START.TEMP": nil, segmentName(7) + ".END.TEMP": {1}}, true},
 		{"files of others", map[string][]byte{"addresses.json": []byte("{}"), "12345": nil}, true},
 	} {
@@ -143,6 +146,29 @@ func TestInterruptedCreation(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// firstRecord is what creation writes into the first segment.
+func firstRecord(id identity) []byte {
+	payload := id.salt().appendRecord(nil, &record{kind: recordMark, seq: 1, back: 1})
+	return append([]byte{byte(len(payload))}, payload...)
+}
+
+// A new log has a record, so that one without any is known to have lost it.
+func TestANewLogHasARecord(t *testing.T) {
+	for _, segmentBytes := range []int{1, 0} { // also where that fills the segment
+		dir := t.TempDir()
+		mustClose(t, mustOpen(t, dir, Options{Cluster: "c1", Node: "n1", SegmentBytes: segmentBytes}))
+		content := files(t, dir)
+		if got, want := content[segmentName(1)], firstRecord(mustIdentity(t, content)); !bytes.Equal(got, want) {
+			t.Errorf("the first segment holds %x, want %x", got, want)
+		}
+		checkNewest(t, dir)
+		mustClose(t, mustOpen(t, dir, testOptions))
+		if got := files(t, dir)[segmentName(1)]; !bytes.Equal(got, content[segmentName(1)]) {
+			t.Errorf("it was written again: %x", got)
+		}
 	}
 }
 

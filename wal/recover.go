@@ -28,18 +28,25 @@ type Recovery struct {
 	VotedFor  consensus.ServerID
 	Commit    consensus.Index // highest commitIndex that is on record; the real one is at least this
 
-	// Repaired is the torn tail that Open cut off, or that Scan saw and Open would cut off; nil if the log
-	// ended at the end of a record.
+	// Repaired is the tail that Open cut off, or that Scan saw and Open would cut off, since it is not whole; nil if
+	// the log ended at the end of a record.
 	Repaired *Repair
 	Duration time.Duration
 }
 
-// Repair is a torn tail: what a write that was interrupted, and never acknowledged, left behind.
+// Repair is a tail that is not whole. An interrupted write leaves one, and then nothing of it was acknowledged. No record
+// proves that anything of it was; but what was acknowledged last before a power cut, and damaged since, can
+// look the same: see "What this cannot see" in FORMAT.md.
 type Repair struct {
 	File     string
 	Offset   int64 // where it begins, and the file now ends
 	BytesCut int64
 	Reason   string // what was wrong at Offset
+}
+
+// String says what is cut off, where and why, for people.
+func (r Repair) String() string {
+	return fmt.Sprintf("a tail that is not whole (%d bytes, from offset %d of %s on): %s", r.BytesCut, r.Offset, r.File, r.Reason)
 }
 
 // scanner reads a whole log, in order, and checks all of it.
@@ -80,6 +87,10 @@ func (s *scanner) scan(dir string, list []segment, newest uint64) error {
 		if err := s.segment(dir, seg, i == len(list)-1); err != nil {
 			return err
 		}
+	}
+	if newest > 0 && s.seq == 0 {
+		return fmt.Errorf("segment file %s does not begin with a record: its first was on stable storage before the file %s was written",
+			list[0].name, newestName)
 	}
 	return nil
 }

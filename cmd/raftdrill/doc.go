@@ -5,6 +5,7 @@
 //	raftdrill run demo
 //	raftdrill run crashes --rounds 100 --seed 7 --out runs
 //	raftdrill up
+//	raftdrill version
 //
 // # What it promises
 //

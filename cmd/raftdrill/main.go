@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -56,7 +57,7 @@ func execute(ctx context.Context, args []string, in io.Reader, out, talk io.Writ
 		fmt.Fprintf(talk, "raftdrill: %v\n", err)
 		return exitUndecided
 	}
-	fmt.Fprintf(talk, "raftdrill: %v\nSee raftdrill --help.\n", err)
+	fmt.Fprintf(talk, "raftdrill: %v\nSee `raftdrill --help`.\n", err)
 	return exitUsage
 }
 
@@ -70,11 +71,11 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			return errors.New("say what to do: run SCENARIO, list or up")
-		},
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	cobra.AddTemplateFunc("plain", func(flags string) string { return strings.ReplaceAll(flags, "[=true|false]", "             ") })
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsages | plain"))
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(newRun(), newList(), newUp())
+	root.AddCommand(newRun(), newList(), newUp(), newVersion())
 	return root
 }

@@ -22,12 +22,14 @@ func TestUsage(t *testing.T) {
 		args string
 		says string
 	}{
-		{"", "say what to do: run SCENARIO, list or up"},
 		{"bogus", "unknown command"},
+		{"frob", "See `raftdrill --help`."},
 		{"run", "say which scenario, one of: demo, kill-leader"},
 		{"run bogus", `there is no scenario "bogus"; there are: demo`},
 		{"run demo --bogus", "unknown flag: --bogus"},
 		{"run demo --rounds 3", "demo is played once"},
+		{"run demo --rounds 0", "demo is played once"},
+		{"run crashes --rounds 0", "--rounds 0: give 1 or more"},
 		{"run crashes --rounds -1", "--rounds -1: give 1 or more"},
 		{"run crashes --rounds 1 --duration 1m", "exclude each other"},
 		{"run crashes --duration soon", "--duration"},
@@ -39,6 +41,15 @@ func TestUsage(t *testing.T) {
 		code := execute(t.Context(), strings.Fields(c.args), strings.NewReader(""), &out, &talk)
 		if code != exitUsage || !strings.Contains(talk.String(), c.says) || out.Len() > 0 {
 			t.Errorf("raftdrill %s: exit %d, %q and %q, want 64 and %q", c.args, code, out.String(), talk.String(), c.says)
+		}
+	}
+}
+
+func TestAloneItHelps(t *testing.T) {
+	for args, want := range map[string]string{"": "Usage:", "version": "raftdrill "} {
+		var out, talk bytes.Buffer
+		if code := execute(t.Context(), strings.Fields(args), nil, &out, &talk); code != exitPass || !strings.Contains(out.String(), want) || talk.Len() > 0 {
+			t.Errorf("raftdrill %s: exit %d, %q and %q, want %q", args, code, out.String(), talk.String(), want)
 		}
 	}
 }

@@ -42,7 +42,7 @@ The last line is the verdict. Exit: 0 pass; 1 a promise was broken; 2 undecided;
 		Args: scenarioArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Scenario = args[0]
-			if err := checkRun(opts); err != nil {
+			if err := checkRun(opts, cmd.Flags().Changed("rounds")); err != nil {
 				return err
 			}
 			return run(cmd, opts)
@@ -72,18 +72,19 @@ func scenarioArg(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-func checkRun(opts integration.Options) error {
-	hasRounds := func(s integration.Scenario) bool { return s.Name == opts.Scenario && s.Rounds > 0 }
+// checkRun finds the mistakes. hasRounds: --rounds was given, which 0 alone does not show.
+func checkRun(opts integration.Options, hasRounds bool) error {
+	takesRounds := func(s integration.Scenario) bool { return s.Name == opts.Scenario && s.Rounds > 0 }
 	switch {
-	case (opts.Rounds > 0 || opts.Duration > 0) && !slices.ContainsFunc(integration.Scenarios(), hasRounds):
+	case (hasRounds || opts.Duration > 0) && !slices.ContainsFunc(integration.Scenarios(), takesRounds):
 		return fmt.Errorf("%s is played once: it takes neither --rounds nor --duration", opts.Scenario)
 	case opts.Nodes != 0 && (opts.Nodes < 3 || opts.Nodes > 9):
 		return fmt.Errorf("--nodes %d: a cluster that loses one and goes on has 3 to 9", opts.Nodes)
-	case opts.Rounds < 0:
+	case hasRounds && opts.Rounds < 1:
 		return fmt.Errorf("--rounds %d: give 1 or more", opts.Rounds)
 	case opts.Duration < 0:
 		return fmt.Errorf("--duration %v: give a positive one, such as 10m", opts.Duration)
-	case opts.Rounds > 0 && opts.Duration > 0:
+	case hasRounds && opts.Duration > 0:
 		return fmt.Errorf("--rounds and --duration exclude each other: choose one")
 	}
 	return nil

@@ -53,6 +53,9 @@ func up(ctx context.Context, binary string, in io.Reader, out io.Writer) (err er
 		return errors.Join(err, os.RemoveAll(dir))
 	}
 	defer func() {
+		if ctx.Err() != nil {
+			fmt.Fprintln(out) // the terminal has just shown ^C
+		}
 		err = errors.Join(err, cluster.Close(), os.RemoveAll(dir))
 		fmt.Fprintln(out, "all nodes are stopped, and their files removed")
 	}()

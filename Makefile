@@ -26,7 +26,7 @@ build: ## build raftnode, raftctl and raftdrill into bin/
 
 # make itself exits 2 on any failure and prints the demo's own exit code ("Error 1": a promise was broken,
 # "Error 2": undecided). For the bare code run `bin/raftdrill run demo`.
-demo: build ## three nodes, writes, kill -9 of the leader, a verdict: under a minute
+demo: build ## three nodes, writes, kill -9 of the leader, a verdict: about ten seconds
 	@bin/raftdrill run demo
 
 run: build ## three nodes in the foreground until Ctrl-C, with the lines to paste elsewhere
@@ -82,5 +82,5 @@ tidy: ## the walls: imports, budgets, package docs; go.mod and go.sum as tidy ha
 hooks: ## make git run `make quick` before each commit
 	@git config core.hooksPath scripts/hooks && echo "make quick now runs before each commit; undo: git config --unset core.hooksPath"
 
-clean: ## remove what the targets above built and left
+clean: ## remove what the targets above built and left; data/ stays, it may be all there is of a cluster
 	@rm -rf bin runs

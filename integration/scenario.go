@@ -20,7 +20,7 @@ func Scenarios() []Scenario {
 	return []Scenario{
 		{
 			Name: "demo", Nodes: 3, play: demo,
-			About: "a leader is killed, another takes over, the dead one comes back: in half a minute, with all times",
+			About: "a leader is killed, another takes over, the dead one comes back: in about ten seconds, with all times",
 		},
 		{
 			Name: "kill-leader", Nodes: 3, Rounds: 3, play: rounds(killLeader),
@@ -75,7 +75,7 @@ func demo(ctx context.Context, d *Drill) error {
 		return err
 	}
 	t := d.History.Tally()
-	d.say("writing", "%s acknowledged, %d reads answered", count(t.Acknowledged, "write", "writes"), t.Reads)
+	d.say("writing", "%s acknowledged, %s answered", count(t.Acknowledged, "write", "writes"), count(t.Reads, "read", "reads"))
 	dead, err := d.killLeader(ctx)
 	if err != nil {
 		return err

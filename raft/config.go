@@ -28,12 +28,20 @@ type Config struct {
 	// their own commands at 1, 2, 3, ...
 	Noop bool
 
+	// PreVote makes a server ask, before it stands for election, whether it would win, so that one that was cut off does not
+	// unseat a leader when it comes back (thesis 9.6). CheckQuorum makes a leader step down that no majority
+	// answers, or whose own disk hangs, for an election timeout, and lets servers that hear a leader ignore others
+	// who stand (thesis 4.2.3, 6.2). Products want both, on all servers alike. Make has them off: the paper's Figure 2
+	// does without.
+	PreVote     bool
+	CheckQuorum bool
+
 	// MaxCommandBytes bounds one encoded command. Default 2 MiB.
 	MaxCommandBytes int
 	// MaxUncommittedBytes bounds what a leader has accepted but not committed: above it
 	// proposals get ErrBusy. Default 64 MiB.
 	MaxUncommittedBytes int
-	// MaxLogBytes bounds the log, which is in memory: above it proposals get ErrBusy. Default 4 GiB.
+	// MaxLogBytes bounds the log, which is in memory: above it proposals get ErrLogFull. Default 4 GiB.
 	MaxLogBytes int
 	// MaxMailboxBytes bounds the messages that wait to be stepped: above it Deliver
 	// blocks, so that TCP pushes back. Default 64 MiB.

@@ -29,7 +29,9 @@ func (o Outcome) String() string {
 var (
 	// ErrReplaced: another leader's entry was committed in the command's place. Rejected.
 	ErrReplaced = errors.New("raft: another leader's entry took this command's place; try again")
-	// ErrBusy: too much is waiting to be committed or the log is full. Rejected.
+	// ErrLogFull: the log has reached Config.MaxLogBytes, and nothing makes it smaller. Rejected.
+	ErrLogFull = errors.New("raft: the log has reached its limit; start this server with a larger one")
+	// ErrBusy: too much is waiting to be committed. Rejected.
 	ErrBusy = errors.New("raft: too many commands are waiting to be committed; try again later")
 	// ErrTooLarge: the command exceeds Config.MaxCommandBytes. Rejected.
 	ErrTooLarge = errors.New("raft: the command is too large")
@@ -76,7 +78,7 @@ func OutcomeOf(err error) Outcome {
 	case errors.As(err, &unknown):
 		return Unknown
 	case errors.As(err, &notLeader), errors.As(err, &encoding),
-		errors.Is(err, ErrReplaced), errors.Is(err, ErrBusy), errors.Is(err, ErrTooLarge), errors.Is(err, ErrClosed),
+		errors.Is(err, ErrReplaced), errors.Is(err, ErrBusy), errors.Is(err, ErrLogFull), errors.Is(err, ErrTooLarge), errors.Is(err, ErrClosed),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return Rejected
 	}

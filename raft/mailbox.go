@@ -6,11 +6,13 @@ import (
 	"github.com/raftnode/raft/raft/consensus"
 )
 
-// event is one thing for Raft.run to take in. One field is set.
+// event is one thing for Raft.run to take in. One of the pointers is set.
 type event struct {
 	msg      Message
+	size     int // of msg, if it counts against the bound
 	proposal *proposal
 	read     *readRequest
+	handover *handover
 }
 
 // mailbox is what Raft.run reads from. Messages from outside are bounded in bytes.
@@ -39,17 +41,26 @@ func (m *mailbox) deliver(msg Message) {
 	}
 	m.bytes += size
 	m.mu.Unlock()
-	m.put(event{msg: msg})
+	m.put(event{msg: msg, size: size})
 }
 
 // takeAll gives all events, and so makes room.
 func (m *mailbox) takeAll(spare []event) []event {
 	events := m.take(spare)
+	m.free(events)
+	return events
+}
+
+// free gives back the room that events took.
+func (m *mailbox) free(events []event) {
+	taken := 0
+	for i := range events {
+		taken += events[i].size
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.bytes = 0
+	m.bytes -= taken
 	m.room.Broadcast()
-	return events
 }
 
 // shut refuses events from now on, lets those go who wait for room, and gives what was still waiting.

@@ -100,7 +100,7 @@ func (r *Raft) Propose(ctx context.Context, command any) (Applied, error) {
 }
 
 // Submit appends command to the log and does not wait for what becomes of it: it gives the place at which the command will
-// stand if it is ever committed. All its errors are Rejected ones.
+// stand if it is ever committed. All its errors are Rejected ones. It waits for Run, or Close.
 func (r *Raft) Submit(command any) (Index, Term, error) {
 	p, err := newProposal(command, r.cfg.MaxCommandBytes)
 	if err != nil {
@@ -138,7 +138,11 @@ func (r *Raft) refusal(err error) error {
 	switch {
 	case errors.Is(err, consensus.ErrNotLeader):
 		return &NotLeaderError{Leader: r.module.Status().Leader}
-	default: // too much uncommitted, or the log is full
+	case errors.Is(err, consensus.ErrTransferring):
+		return &NotLeaderError{} // the next one is not known to lead yet
+	case errors.Is(err, consensus.ErrLogFull):
+		return fmt.Errorf("%w (%w)", ErrLogFull, err)
+	default: // too much uncommitted
 		return fmt.Errorf("%w (%w)", ErrBusy, err)
 	}
 }

@@ -146,7 +146,7 @@ func TestRefusals(t *testing.T) {
 				break
 			}
 		}
-		if !errors.Is(err, ErrBusy) || !errors.Is(err, consensus.ErrLogFull) || OutcomeOf(err) != Rejected || machine.count() == 0 {
+		if !errors.Is(err, ErrLogFull) || !errors.Is(err, consensus.ErrLogFull) || OutcomeOf(err) != Rejected || machine.count() == 0 {
 			t.Errorf("log full: %v after %d", err, machine.count())
 		}
 	})

@@ -32,7 +32,8 @@ type Raft struct {
 
 	// Owned by the goroutine that runs Raft.run; by Run before it starts and after it ended.
 	module   *consensus.Module
-	inHand   []event // taken from the mailbox, but not yet into the module
+	handover *handover // under way, or nil
+	inHand   []event   // taken from the mailbox, but not yet into the module
 	accepted []*proposal
 	reading  map[consensus.ReadID]*readRequest
 	lastRead consensus.ReadID
@@ -75,6 +76,7 @@ func New(cfg Config) (*Raft, error) {
 		ID: cfg.ID, Members: members,
 		HeartbeatInterval: cfg.HeartbeatInterval, ElectionTimeout: cfg.ElectionTimeout,
 		Rand: rand.New(rand.NewPCG(cfg.Seed, hash(cfg.ID))).Uint64, Noop: cfg.Noop,
+		PreVote: cfg.PreVote, CheckQuorum: cfg.CheckQuorum,
 		MaxUncommittedBytes: cfg.MaxUncommittedBytes, MaxLogBytes: cfg.MaxLogBytes,
 	}, saved)
 	if err != nil {

@@ -90,6 +90,8 @@ func (r *Raft) takeIn(now time.Duration, e event) {
 		r.takeProposal(e.proposal)
 	case e.read != nil:
 		r.takeRead(e.read)
+	case e.handover != nil:
+		r.takeHandover(e.handover)
 	}
 }
 
@@ -129,6 +131,7 @@ func (r *Raft) publish() {
 
 // tell logs a fact: changes of role at Info, votes at Debug.
 func (r *Raft) tell(fact consensus.Fact) {
+	r.followHandover(fact)
 	if _, ok := fact.(consensus.VoteGranted); ok {
 		r.cfg.Logger.Debug(fact.String())
 	} else {
@@ -150,7 +153,12 @@ func (r *Raft) answerAll() {
 			e.proposal.accepted <- ErrClosed
 		case e.read != nil:
 			e.read.refuse(ErrClosed)
+		case e.handover != nil:
+			e.handover.answer <- ErrClosed
 		}
+	}
+	if r.handover != nil {
+		r.handover.answer <- ErrClosed
 	}
 	for _, request := range r.reading {
 		request.refuse(ErrClosed)

@@ -284,7 +284,8 @@ func describeMessage(verb string, msg Message) string {
 // pass lets time pass: whoever has something to do does it, when it is due, and disks and network complete everything, but for
 // messages for which lost says true.
 func (c *cluster) pass(d time.Duration, lost func(from, to ServerID) bool) {
-	for end := c.now + d; ; {
+	end := c.now + d
+	for range 10000 {
 		var next ServerID
 		for _, id := range c.ids {
 			if m := c.module(id); m != nil && (next == "" || m.Deadline() < c.module(next).Deadline()) {
@@ -298,4 +299,5 @@ func (c *cluster) pass(d time.Duration, lost func(from, to ServerID) bool) {
 		c.tick(next)
 		c.settle(lost)
 	}
+	c.check.t.Fatal("time does not pass: somebody is due again and again")
 }

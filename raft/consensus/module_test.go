@@ -283,6 +283,7 @@ func TestWhatResetsTheElectionTimer(t *testing.T) {
 		"a heartbeat":                 {&AppendEntries{Header: Header{"n2", "n1", 3}, PrevLogIndex: 2, PrevLogTerm: 2}, true},
 		"a heartbeat that is refused": {&AppendEntries{Header: Header{"n2", "n1", 3}, PrevLogIndex: 9, PrevLogTerm: 3}, true},
 		"a heartbeat of an old term":  {&AppendEntries{Header: Header{"n2", "n1", 2}, PrevLogIndex: 2, PrevLogTerm: 2}, false},
+		"a question before a vote":    {&RequestPreVote{Header: Header{"n2", "n1", 3}, NextTerm: 4, LastLogIndex: 2, LastLogTerm: 2}, false},
 		"a reply":                     {&AppendEntriesReply{Header: Header{"n2", "n1", 4}}, false},
 	} {
 		m := follower(t)
@@ -375,6 +376,100 @@ func TestInvariantsAreSeenBroken(t *testing.T) {
 		breakIt(m)
 		if err := m.CheckInvariants(); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("got %v, want an error that says %q", err, says)
+		}
+	}
+}
+
+// preCandidate gives n1 of three, which asks whether it would win term 1.
+func preCandidate(t *testing.T) *Module {
+	t.Helper()
+	cfg := validConfig()
+	cfg.PreVote, cfg.CheckQuorum = true, true
+	m, err := Restart(0, cfg, Saved{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Tick(m.Deadline())
+	m.Flush()
+	if m.Status().Role != PreCandidate || m.Status().Term != 0 {
+		t.Fatalf("got %+v", m.Status())
+	}
+	return m
+}
+
+func TestPreVoteOfAnEarlierTerm(t *testing.T) {
+	m := preCandidate(t)
+	yes := &RequestPreVoteReply{Header: Header{"n2", "n1", 0}, NextTerm: 1, VoteGranted: true}
+	// Before the answer comes, term 3 does: the question was another one.
+	m.Step(m.now, &AppendEntries{Header: Header{"n3", "n1", 3}})
+	m.Step(m.now, yes)
+	if s := m.Status(); s.Role != Follower || s.Term != 3 {
+		t.Errorf("got %+v", s)
+	}
+	m.Tick(m.Deadline())
+	m.Step(m.now, yes)
+	if s := m.Status(); s.Role != PreCandidate || s.Term != 3 {
+		t.Errorf("a yes for term 1 counts for term 4: %+v", s)
+	}
+	m.Step(m.now, &RequestPreVoteReply{Header: Header{"n2", "n1", 3}, NextTerm: 4, VoteGranted: true})
+	if s := m.Status(); s.Role != Candidate || s.Term != 4 {
+		t.Errorf("got %+v", s)
+	}
+	m.Step(m.now, &RequestPreVoteReply{Header: Header{"n3", "n1", 3}, NextTerm: 5, VoteGranted: true})
+	if s := m.Status(); s.Role != Candidate || s.Term != 4 {
+		t.Errorf("a pre-vote counted as a vote: %+v", s)
+	}
+}
+
+// The vote for itself is on its way to the disk and does not come back: it makes no sense to stand again.
+func TestServerWhoseDiskHangsDoesNotStand(t *testing.T) {
+	m := preCandidate(t)
+	m.Step(m.now, &RequestPreVoteReply{Header: Header{"n2", "n1", 0}, NextTerm: 1, VoteGranted: true})
+	m.Flush() // its own vote is in AfterSave; the disk hangs
+	for range 5 {
+		m.Tick(m.Deadline())
+		m.Flush()
+	}
+	if s := m.Status(); s.Term != 1 || s.Role != Candidate {
+		t.Errorf("after five timeouts it is %s of term %d", s.Role, s.Term)
+	}
+	m.Step(m.now, &RequestVoteReply{Header: Header{"n1", "n1", 1}, VoteGranted: true})
+	m.Tick(m.Deadline())
+	if s := m.Status(); s.Role != PreCandidate {
+		t.Errorf("its disk answered, but it is %s", s.Role)
+	}
+}
+
+func TestTransferNeedsSomebodyElse(t *testing.T) {
+	cfg := validConfig()
+	cfg.Members = []ServerID{"n1"}
+	m, err := Restart(0, cfg, Saved{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Tick(m.Deadline())
+	m.Step(m.now, &RequestVoteReply{Header: Header{"n1", "n1", 1}, VoteGranted: true})
+	if err := m.TransferLeadership(""); err == nil || !strings.Contains(err.Error(), "no other server") {
+		t.Errorf("got %v", err)
+	}
+	m = leader(t, nil)
+	m.Step(m.now+1, &AppendEntriesReply{Header: Header{"n3", "n1", 1}, Success: true})
+	if err := m.TransferLeadership(""); err != nil || m.Status().Transfer != "n3" {
+		t.Errorf("got %v, to %q; n3 was heard last", err, m.Status().Transfer)
+	}
+}
+
+func TestQuestionsThatNoServerAsksChangeNothing(t *testing.T) {
+	for name, msg := range map[string]Message{
+		"a question that skips a term": &RequestPreVote{Header: Header{"n2", "n1", 3}, NextTerm: 9},
+		"an answer for no term":        &RequestPreVoteReply{Header: Header{"n2", "n1", 3}, VoteGranted: true},
+		"stand now, says a stranger":   &TimeoutNow{Header: Header{"n7", "n1", 3}},
+		"stand now, says a follower":   &TimeoutNow{Header: Header{"n3", "n1", 3}},
+	} {
+		m := follower(t)
+		m.Step(0, msg)
+		if e := m.Flush(); !e.Save.Empty() || len(e.AfterSave)+len(e.Send) > 0 {
+			t.Errorf("%s: it had effects: %+v", name, e)
 		}
 	}
 }

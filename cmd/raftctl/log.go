@@ -52,8 +52,8 @@ func newLogVerifyCommand() *cobra.Command {
 		Use:   "verify DIR",
 		Short: "Check every record; exit 1 if a node would refuse the directory",
 		Long: "Check every record, as a node does when it starts. Exit 0 if it would start, 1 if it would refuse, with\n" +
-			"the file, the offset and the reason. A torn tail is what an interrupted write leaves behind: nothing in it was\n" +
-			"acknowledged, and the node cuts it off by itself.",
+			"the file, the offset and the reason. A torn tail is what an interrupted write leaves behind; no record proves\n" +
+			"that anything in it was acknowledged, and the node cuts it off by itself.",
 		Example: "  raftctl log verify data/n1",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -84,7 +84,7 @@ func TestLogLs(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkLogSays(t, out, "SEQ", "noop", `voted for "n2"`, `"put\x1b[2J\n"`, `xxx"... (100 bytes)`, "commit 2")
-	if lines := strings.Count(out, "\n"); lines != 6 {
+	if lines := strings.Count(out, "\n"); lines != 7 {
 		t.Errorf("%d lines", lines)
 	}
 	out, err = runLog(t, "ls", dir, "--last", "2", "-o", "json")
@@ -99,7 +99,7 @@ func TestLogLs(t *testing.T) {
 	if value.Index != 3 || value.Kind != "value" || len(value.Data) != 100 || mark.Type != "mark" || *mark.Commit != 2 || mark.Synced != value.Seq {
 		t.Errorf("got %+v, %+v", value, mark)
 	}
-	if out, err = runLog(t, "ls", dir, "--last", "99"); err != nil || strings.Count(out, "\n") != 6 {
+	if out, err = runLog(t, "ls", dir, "--last", "99"); err != nil || strings.Count(out, "\n") != 7 {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
@@ -110,7 +110,7 @@ func TestLogVerify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkLogSays(t, out, "ok: 5 records in 1 segments, 3 entries, term 3")
+	checkLogSays(t, out, "ok: 6 records in 1 segments, 3 entries, term 3")
 
 	segment := filepath.Join(dir, "00000000000000000001")
 	data, err := os.ReadFile(segment)

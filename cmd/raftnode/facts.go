@@ -27,6 +27,11 @@ func (f *facts) tell(fact consensus.Fact) {
 			f.log.Debug(fact.String())
 			return
 		}
+	case consensus.BecamePreCandidate:
+		if f.again("pre-candidate") {
+			f.log.Debug(fact.String())
+			return
+		}
 	case consensus.BecameCandidate:
 		if f.again("candidate") {
 			f.log.Debug(fact.String())

@@ -45,7 +45,7 @@ func logRecovery(log hclog.Logger, r wal.Recovery) {
 		"commit", r.Commit, "took", r.Duration,
 	}
 	if r.Repaired != nil {
-		log.Warn("cut off a write that was interrupted and never acknowledged",
+		log.Warn("cut off a tail that is not whole, as an interrupted write leaves it",
 			"file", r.Repaired.File, "offset", r.Repaired.Offset, "bytes", r.Repaired.BytesCut, "reason", r.Repaired.Reason)
 	}
 	log.Info("recovered the log", args...)

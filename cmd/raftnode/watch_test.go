@@ -75,6 +75,8 @@ func TestOneElectionOfALeaderlessTimeIsTold(t *testing.T) {
 	var out bytes.Buffer
 	f := facts{log: hclog.New(&hclog.LoggerOptions{Output: &out, DisableTime: true, Level: hclog.Info})}
 	for _, fact := range []consensus.Fact{
+		consensus.BecamePreCandidate{NextTerm: 1},
+		consensus.BecamePreCandidate{NextTerm: 1},
 		consensus.BecameCandidate{Term: 1},
 		consensus.VoteGranted{Term: 1, To: "n1"},
 		consensus.BecameCandidate{Term: 2},
@@ -88,7 +90,7 @@ func TestOneElectionOfALeaderlessTimeIsTold(t *testing.T) {
 	} {
 		f.tell(fact)
 	}
-	want := "[INFO]  became candidate in term 1\n[INFO]  entered term 3\n[INFO]  became leader of term 5\n" +
+	want := "[INFO]  asks whether it would win term 1\n[INFO]  became candidate in term 1\n[INFO]  entered term 3\n[INFO]  became leader of term 5\n" +
 		"[INFO]  entered term 6, was leader\n[INFO]  became candidate in term 7\n[INFO]  follows n2 in term 8\n"
 	if out.String() != want {
 		t.Errorf("the log is\n%swant\n%s", out.String(), want)

@@ -12,6 +12,13 @@ import (
 	"github.com/raftnode/raft/raft/consensus"
 )
 
+// aMinute is a context that ends after a minute of virtual time.
+func aMinute(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
 func withProduct(c *Config) { c.Noop, c.PreVote, c.CheckQuorum = true, true, true }
 
 // Leadership is handed over without an election timeout: the others wait for nothing.
@@ -25,7 +32,7 @@ func TestTransferLeadership(t *testing.T) {
 		}
 		to := (old + 1) % 3
 		began := time.Now()
-		if err := c.servers[old].TransferLeadership(context.Background(), c.ids[to]); err != nil {
+		if err := c.servers[old].TransferLeadership(aMinute(t), c.ids[to]); err != nil {
 			t.Fatal(err)
 		}
 		await(t, "the successor leads", func() bool { _, leads := c.servers[to].GetState(); return leads })
@@ -33,10 +40,10 @@ func TestTransferLeadership(t *testing.T) {
 			t.Errorf("it took %v of virtual time, as long as an election", took)
 		}
 		var notLeader *NotLeaderError
-		if err := c.servers[old].TransferLeadership(context.Background(), ""); !errors.As(err, &notLeader) {
+		if err := c.servers[old].TransferLeadership(aMinute(t), ""); !errors.As(err, &notLeader) {
 			t.Errorf("a follower handed over: %v", err)
 		}
-		if err := c.servers[to].TransferLeadership(context.Background(), "n9"); err == nil || !strings.Contains(err.Error(), "not another member") {
+		if err := c.servers[to].TransferLeadership(aMinute(t), "n9"); err == nil || !strings.Contains(err.Error(), "not another member") {
 			t.Errorf("to a stranger: %v", err)
 		}
 	})
@@ -52,9 +59,9 @@ func TestTransferThatFails(t *testing.T) {
 		c.net.setCut(c.ids[to], true)
 		var wg sync.WaitGroup
 		var failed, second, impatient error
-		wg.Go(func() { failed = c.servers[old].TransferLeadership(context.Background(), c.ids[to]) })
+		wg.Go(func() { failed = c.servers[old].TransferLeadership(aMinute(t), c.ids[to]) })
 		synctest.Wait()
-		wg.Go(func() { second = c.servers[old].TransferLeadership(context.Background(), "") })
+		wg.Go(func() { second = c.servers[old].TransferLeadership(aMinute(t), "") })
 		synctest.Wait()
 		var notLeader *NotLeaderError
 		if _, err := c.servers[old].Propose(context.Background(), "x"); !errors.As(err, &notLeader) || OutcomeOf(err) != Rejected {
@@ -131,7 +138,7 @@ func TestCloseAnswersWhatWaitsInTheMailbox(t *testing.T) {
 				}
 			})
 			wg.Go(func() {
-				if err := r.TransferLeadership(context.Background(), ""); err == nil {
+				if err := r.TransferLeadership(aMinute(t), ""); err == nil {
 					t.Error("leadership was handed over")
 				}
 			})

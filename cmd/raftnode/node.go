@@ -22,7 +22,8 @@ import (
 
 const (
 	// drainTime is how long requests that are being served may go on after the node was asked to stop.
-	drainTime = 3 * time.Second
+	drainTime    = 3 * time.Second
+	handOverTime = time.Second
 	// stopTime is how long everything else may take to end then.
 	stopTime = 5 * time.Second
 )
@@ -107,11 +108,16 @@ func (n *node) connect() (err error) {
 	for id, address := range c.dial {
 		dial[id] = address
 	}
+	members, err := openStores(c.dataDir)
+	if err != nil {
+		return err
+	}
 	n.watch = newWatch(n.log, c, dial)
 	tell := logEvent(n.log.Named("rpc"), c)
 	n.transport, err = rpc.New(rpc.Config{
 		Cluster: c.clusterID(), ID: c.id, Peers: dial, Codec: c.codec,
 		Advertise: reachable(n.clients.Addr(), c.cluster[c.id]),
+		Store:     n.disk.Recovery().Store, Admit: members.admit,
 		OnEvent: func(e rpc.Event) {
 			tell(e)
 			n.watch.event(e, time.Now())
@@ -128,7 +134,8 @@ func (n *node) connect() (err error) {
 	n.raft, err = raft.New(raft.Config{
 		ID: c.id, Peers: peers, Persister: n.disk, StateMachine: store,
 		HeartbeatInterval: c.heartbeat, ElectionTimeout: c.electionTimeout,
-		Noop: true, Logger: noFacts{n.log.Named("raft")}, OnFact: (&facts{log: n.log.Named("raft")}).tell,
+		Noop: true, PreVote: true, CheckQuorum: true,
+		Logger: noFacts{n.log.Named("raft")}, OnFact: (&facts{log: n.log.Named("raft")}).tell,
 	})
 	if err != nil {
 		return err
@@ -211,10 +218,23 @@ func (n *node) serveClients() error {
 
 // drain lets the requests that are being served end, within drainTime, and takes no new ones.
 func (n *node) drain() {
+	n.handOver()
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	if err := n.http.Shutdown(ctx); err != nil {
 		n.log.Warn("some requests did not end in time and get no answer", "waited", drainTime)
+	}
+}
+
+// handOver gives leadership to another node, if this one has it: so the others need not wait for an election timeout.
+func (n *node) handOver() {
+	if !n.raft.Status().IsLeader() || len(n.config.cluster) == 1 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), handOverTime)
+	defer cancel()
+	if err := n.raft.TransferLeadership(ctx, ""); err != nil {
+		n.log.Info("leadership was not handed over; the others will elect a leader", "reason", err)
 	}
 }
 

@@ -32,12 +32,12 @@ func (g *globals) explain(cmd *cobra.Command, cl *client.Client, isWrite bool, e
 	if g.json() || !errors.As(err, &failed) {
 		return err
 	}
-	text := failed.Op + ": " + failed.Detail
+	text := cmd.Name() + ": " + failed.Detail
 	switch {
 	case cmd.Context().Err() != nil:
-		text = failed.Op + ": interrupted"
+		text = cmd.Name() + ": interrupted"
 	case noQuorum(failed.Code):
-		text = failed.Op + ": " + summary(lookAround(cmd.Context(), cl), failed.Detail)
+		text = cmd.Name() + ": " + summary(lookAround(cmd.Context(), cl), failed.Detail)
 	}
 	if isWrite && failed.Code != api.CodePrecondition { // which says itself that nothing was changed
 		text += "\n" + fate(failed.Outcome)

@@ -242,7 +242,7 @@ func TestNoLeaderIsSaidOfEveryEndpoint(t *testing.T) {
 	down, gone := nobody(t), nobody(t)
 	for _, line := range []string{"put k v", "get k", "append k v", "del k", "ls"} {
 		_, stderr, exit := ctl(t, "", line+" --timeout 600ms --endpoints "+addr+","+down+","+gone)
-		want := "no leader: " + addr + " answers but knows none; " + down + ", " + gone + " refuse connections\n"
+		want := "raftctl: " + strings.Fields(line)[0] + ": no leader: " + addr + " answers but knows none; " + down + ", " + gone + " refuse connections\n"
 		if exit != exitNoQuorum || !strings.Contains(stderr, want) {
 			t.Errorf("%s: exit %d, %q, want %q", line, exit, stderr, want)
 		}

@@ -10,7 +10,8 @@
 //   - kill -9 is safe at any moment: what was acknowledged to a client is on the disks of a majority, and the node comes
 //     back with all that it had promised.
 //   - Every setting comes from a flag, else from the environment (RAFTNODE_DATA_DIR), else from the file given
-//     by --config, else from its default. All mistakes in them are reported at once, and nothing is started.
+//     by --config, else from its default. All mistakes in them are reported at once, and nothing is started;
+//     of a file that cannot be read, only that.
 //   - A data directory belongs to one node of one cluster, and to one process at a time.
 //   - Exit code 0: it was asked to stop, by SIGTERM or SIGINT, and did within 8 seconds. 1: it cannot start or must stop; the last line on stderr
 //     says why and what to do. 64: the command or the configuration is wrong.

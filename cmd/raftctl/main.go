@@ -22,6 +22,11 @@ const (
 	endpointsEnv     = "RAFTCTL_ENDPOINTS"
 )
 
+// A switch in help is shown as people type it. The functions of cobra's templates are global, hence init.
+func init() {
+	cobra.AddTemplateFunc("plain", func(flags string) string { return strings.ReplaceAll(flags, "[=true|false]", "             ") })
+}
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
@@ -84,7 +89,6 @@ func newRootCommand() *cobra.Command {
 		}
 		return usage(cmd, "%v", err)
 	})
-	cobra.AddTemplateFunc("plain", func(flags string) string { return strings.ReplaceAll(flags, "[=true|false]", "             ") })
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsages | plain"))
 	flags := root.PersistentFlags()
 	flags.StringSliceVar(&g.endpoints, "endpoints", strings.Split(defaultEndpoints, ","),

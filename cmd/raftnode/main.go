@@ -23,6 +23,11 @@ const (
 // usageError is a mistake on the command line that was found before any configuration was read.
 type usageError struct{ error }
 
+// A switch in help is shown as people type it. The functions of cobra's templates are global, hence init.
+func init() {
+	cobra.AddTemplateFunc("plain", func(flags string) string { return strings.ReplaceAll(flags, "[=true|false]", "             ") })
+}
+
 func main() {
 	// The second signal ends the process at once: kill -9 is safe, so this is too.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
@@ -68,7 +73,6 @@ func newRoot(environment func(string) string, stderr io.Writer) *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SuggestionsMinimumDistance = 2
-	cobra.AddTemplateFunc("plain", func(flags string) string { return strings.ReplaceAll(flags, "[=true|false]", "             ") })
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsages | plain"))
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })

@@ -1,0 +1,131 @@
+package integration
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+)
+
+// wipe kills a node and takes its data directory away.
+func wipe(t *testing.T, n *Node) {
+	t.Helper()
+	if err := n.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(n.DataDir); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// refused waits until the node says that it is not let in.
+func refused(ctx context.Context, t *testing.T, n *Node) {
+	t.Helper()
+	if err := poll(ctx, n.ID+" to be refused", func() (bool, error) {
+		text, err := n.Printed()
+		return strings.Contains(text, "its data directory was lost or exchanged"), err
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// answers reads a key from whoever leads.
+func answers(ctx context.Context, t *testing.T, c *Cluster, key, value string) {
+	t.Helper()
+	got, err := clientOf(t, c).Get(ctx, key)
+	if err != nil || string(got.Data) != value {
+		t.Fatalf("%q has %q, %v, want %q", key, got.Data, err, value)
+	}
+}
+
+// A node that lost its data has forgotten its votes and what it acknowledged. With it, a node that was away could be
+// elected, and what the two others had acknowledged would be gone. It is not let in; when the node returns that
+// still knows, everything is there.
+func TestNodeThatLostItsDataIsNotLetIn(t *testing.T) {
+	c, ctx := startReal(t, 3)
+	n1, n2, n3 := c.Nodes()[0], c.Nodes()[1], c.Nodes()[2]
+	put(ctx, t, c, "before", "x") // all know each other by now
+	if _, err := c.WaitConverged(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := n3.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	put(ctx, t, c, "acknowledged", "by n1 and n2")
+	if err := n1.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	wipe(t, n2)
+
+	if err := c.Start(ctx, n2, n3); err != nil {
+		t.Fatal(err)
+	}
+	refused(ctx, t, n2)
+	refused(ctx, t, n3) // it learns why it cannot reach n2
+	for _, n := range []*Node{n2, n3} {
+		if status, err := c.Status(ctx, n); err != nil || status.Leader != "" {
+			t.Fatalf("%s has leader %q, %v: two nodes of which one knows nothing are no majority", n.ID, status.Leader, err)
+		}
+	}
+
+	if err := c.Start(ctx, n1); err != nil {
+		t.Fatal(err)
+	}
+	answers(ctx, t, c, "acknowledged", "by n1 and n2")
+	if status, err := c.Status(ctx, n2); err != nil || status.LastIndex != 0 {
+		t.Errorf("n2, which may not take part, has entries up to %d, %v", status.LastIndex, err)
+	}
+}
+
+// Asked to stop, a leader hands over: the others have a leader in a term later by one, without an election timeout.
+func TestLeaderThatIsAskedToStopHandsOver(t *testing.T) {
+	c, ctx := startReal(t, 3)
+	put(ctx, t, c, "k", "v")
+	leader, before, err := c.WaitLeader(ctx, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := leader.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+	next, after, err := c.WaitLeader(ctx, before.Term)
+	if err != nil || next == leader || after.Term != before.Term+1 {
+		t.Fatalf("%s of term %d was followed by %s of term %d, %v", leader.ID, before.Term, next.ID, after.Term, err)
+	}
+	text, err := next.Printed()
+	if err != nil || strings.Contains(text, "asks whether it would win term 3") {
+		t.Errorf("%s waited for a timeout, %v:\n%s", next.ID, err, text)
+	}
+	answers(ctx, t, c, "k", "v")
+}
+
+// A node that was cut off comes back and disturbs nobody: the leader and its term stay.
+func TestNodeThatReturnsUnseatsNobody(t *testing.T) {
+	c, ctx := startReal(t, 3)
+	put(ctx, t, c, "k", "v")
+	leader, before, err := c.WaitLeader(ctx, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var away *Node
+	for _, n := range c.Nodes() {
+		if n != leader {
+			away = n
+		}
+	}
+	c.Isolate(away)
+	if err := poll(ctx, away.ID+" to miss its leader", func() (bool, error) {
+		status, err := c.Status(ctx, away)
+		return err == nil && status.Role == "pre-candidate", nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	put(ctx, t, c, "k", "w")
+	c.Heal()
+	if _, err := c.WaitConverged(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if status, err := c.Status(ctx, leader); err != nil || status.Role != "leader" || status.Term != before.Term {
+		t.Errorf("the leader of term %d is now %s of term %d, %v", before.Term, status.Role, status.Term, err)
+	}
+}

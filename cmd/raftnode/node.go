@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -148,7 +149,26 @@ func (n *node) connect() (err error) {
 	}
 	n.http = server.NewHTTPServer(n.service)
 	n.http.ErrorLog = n.log.Named("http").StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug})
+	n.http.Handler = n.reportPanics(n.http.Handler)
 	return nil
+}
+
+// reportPanics logs a panic of a handler where operators look. net/http goes on serving the other requests, and has
+// only its ErrorLog for it, which also gets what clients do wrong.
+func (n *node) reportPanics(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			v := recover()
+			if v == nil {
+				return
+			}
+			if v != http.ErrAbortHandler { //nolint:errorlint // it is this value, never wrapped
+				n.log.Named("http").Error("a request made this program panic; please report it", "panic", v, "stack", string(debug.Stack()))
+			}
+			panic(v)
+		}()
+		next.ServeHTTP(w, r)
+	})
 }
 
 // run runs all parts until ctx ends or one of them fails.

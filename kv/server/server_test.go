@@ -227,6 +227,7 @@ func TestErrorsOfTheLog(t *testing.T) {
 		readCode      string
 	}{
 		{raft.ErrBusy, 503, "busy", "rejected", "busy"},
+		{raft.ErrLogFull, 507, "log-full", "rejected", ""},
 		{raft.ErrClosed, 503, "shutting-down", "rejected", "shutting-down"},
 		{raft.ErrTooLarge, 413, "value-too-large", "rejected", ""},
 		{&raft.UnknownError{Index: 5, Term: 1, Err: context.DeadlineExceeded}, 504, "outcome-unknown", "unknown", ""},

@@ -123,6 +123,8 @@ func problemOf(err error, isWrite bool) *api.Problem {
 	// First, since what is unknown may wrap one of those below.
 	case isWrite && raft.OutcomeOf(err) == raft.Unknown:
 		return api.NewProblem(api.CodeUnknown, "the write was accepted, but is not known to be committed; read the key to see: %s", inWords(err))
+	case errors.Is(err, raft.ErrLogFull):
+		return api.NewProblem(api.CodeLogFull, "the log has reached its limit, so nothing can be written any more; reads go on")
 	case errors.Is(err, raft.ErrBusy):
 		return api.NewProblem(api.CodeBusy, "too many writes are waiting to be committed; try again later")
 	case errors.Is(err, raft.ErrTooLarge):

@@ -6,7 +6,8 @@
 // A [Module] has no goroutine, no lock, no clock, no random source, no file,
 // no socket and no logger. What happens in the world is an argument: [Module.Step]
 // for a message, [Module.Tick] for time, [Module.Propose] for a command,
-// [Module.Read] for a read. What the module wants from the world is collected and
+// [Module.Read] for a read,
+// [Module.TransferLeadership] to hand over. What the module wants from the world is collected and
 // leaves in one struct, [Effects], when [Module.Flush] is called. So the same
 // code runs in a simulator, under a test, and in a process with real disks.
 //
@@ -36,9 +37,12 @@
 // and a [Read] is linearizable. Messages may be lost, repeated, delayed and
 // reordered without end.
 //
+// With PreVote and CheckQuorum a server that was cut off does not unseat a leader that others
+// hear, and a leader that leads nobody, or whose own disk hangs, steps down.
+//
 // # What it does not promise
 //
 // It does not defend against a server that lies. It does not promise progress
 // while no majority can talk to each other within an election timeout. It has no
-// snapshots, no change of membership, no pre-vote.
+// snapshots and no change of membership.
 package consensus

@@ -65,7 +65,7 @@ var statusOf = map[Code]int{
 	CodePrecondition: http.StatusPreconditionFailed,
 	CodeKeyTooLarge:  http.StatusRequestEntityTooLarge, CodeValueTooLarge: http.StatusRequestEntityTooLarge,
 	CodeLogFull: http.StatusInsufficientStorage,
-	CodeBusy: http.StatusServiceUnavailable, CodeClosing: http.StatusServiceUnavailable,
+	CodeBusy:    http.StatusServiceUnavailable, CodeClosing: http.StatusServiceUnavailable,
 	CodeNotLeader: http.StatusServiceUnavailable, CodeNoLeader: http.StatusServiceUnavailable,
 	CodeNoQuorum: http.StatusServiceUnavailable, CodeUnknown: http.StatusGatewayTimeout,
 	CodeSessionUnknown: http.StatusConflict, CodeSessionStale: http.StatusConflict,

@@ -26,7 +26,9 @@ func init() {
 
 // all the kinds of values that a command can be.
 var values = []any{
-	42, -7, 0, "x=1", "", []byte("bytes"), []byte{}, nil, true, 3.5, uint64(9), int8(-1),
+	42, -7, 0, "x=1", "", []byte("bytes"),
+	[]byte{},
+	nil, true, 3.5, uint64(9), int8(-1),
 	move{Piece: "knight", From: [2]int{1, 0}, To: [2]int{2, 2}, Notes: map[string][]byte{"a": {1}}},
 	&player{Name: "white"}, named("Q"),
 }

@@ -62,6 +62,7 @@ func (Truncated) isFact()          {}
 func (f BecamePreCandidate) String() string {
 	return fmt.Sprintf("asks whether it would win term %d", f.NextTerm)
 }
+
 func (f SteppedDown) String() string {
 	return fmt.Sprintf("gave up leading term %d: %s", f.Term, f.Reason)
 }
@@ -69,6 +70,7 @@ func (f TransferStarted) String() string { return fmt.Sprintf("hands leadership 
 func (f TransferEnded) String() string {
 	return fmt.Sprintf("gave up handing leadership over to %s", f.To)
 }
+
 func (f BecameCandidate) String() string { return fmt.Sprintf("became candidate in term %d", f.Term) }
 func (f BecameLeader) String() string    { return fmt.Sprintf("became leader of term %d", f.Term) }
 func (f BecameFollower) String() string {

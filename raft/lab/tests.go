@@ -30,7 +30,7 @@ var Tests = []Test{
 	{Part: "2C", Name: "Persist12C", Title: "basic persistence", Servers: 3, Run: persistBasic},
 	{Part: "2C", Name: "Persist22C", Title: "more persistence", Servers: 5, Run: persistMore},
 	{Part: "2C", Name: "Persist32C", Title: "partitioned leader and one follower crash, leader restarts", Servers: 3, Run: persistPartitioned},
-	{Part: "2C", Name: "Votes2C", Title: "voters that crash remember their votes", Servers: 5, Network: Network{Unreliable: true}, Run: votes},
+	{Part: "2C", Name: "Votes2C", Title: "voters that crash remember their votes", Servers: 3, Run: votes},
 	{Part: "2C", Name: "Figure8Steps2C", Title: "Figure 8, step by step", Servers: 5, Run: figure8Steps},
 	{Part: "2C", Name: "Figure82C", Title: "Figure 8", Servers: 5, Run: figure8},
 	{Part: "2C", Name: "UnreliableAgree2C", Title: "unreliable agreement", Servers: 5, Network: Network{Unreliable: true}, Run: unreliableAgree},

@@ -41,6 +41,22 @@ func (c *condition) options(cmd *cobra.Command) ([]client.WriteOption, error) {
 	return nil, nil
 }
 
+// valueWrite is a method of the client that writes a value to a key.
+type valueWrite func(cl *client.Client, ctx context.Context, key string, value []byte, options ...client.WriteOption) (api.Written, error)
+
+// writeValue runs a command whose arguments are a key and a value.
+func (g *globals) writeValue(c *condition, write valueWrite) func(cmd *cobra.Command, args []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		value, err := readValue(cmd, args[1])
+		if err != nil {
+			return err
+		}
+		return g.write(cmd, c, func(ctx context.Context, cl *client.Client, options []client.WriteOption) (api.Written, error) {
+			return write(cl, ctx, args[0], value, options...)
+		})
+	}
+}
+
 func newPutCommand(g *globals) *cobra.Command {
 	var c condition
 	cmd := &cobra.Command{
@@ -48,15 +64,7 @@ func newPutCommand(g *globals) *cobra.Command {
 		Short:   "Set a key to a value, or to what stands on stdin",
 		Example: "  raftctl put motd hello\n  raftctl put config - < config.json\n  raftctl put --create lock mine\n  raftctl put --if-version 17 motd 'hello again'\n  raftctl put -- temperature -5",
 		Args:    cobra.ExactArgs(2), ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			value, err := readValue(cmd, args[1])
-			if err != nil {
-				return err
-			}
-			return g.write(cmd, &c, func(ctx context.Context, cl *client.Client, options []client.WriteOption) (api.Written, error) {
-				return cl.Put(ctx, args[0], value, options...)
-			})
-		},
+		RunE: g.writeValue(&c, (*client.Client).Put),
 	}
 	c.addVersion(cmd)
 	c.addCreate(cmd)
@@ -70,15 +78,7 @@ func newAppendCommand(g *globals) *cobra.Command {
 		Short:   "Add a value, or what stands on stdin, to the end of what a key has",
 		Example: "  raftctl append log 'one more line'\n  date | raftctl append log -",
 		Args:    cobra.ExactArgs(2), ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			value, err := readValue(cmd, args[1])
-			if err != nil {
-				return err
-			}
-			return g.write(cmd, &c, func(ctx context.Context, cl *client.Client, options []client.WriteOption) (api.Written, error) {
-				return cl.Append(ctx, args[0], value, options...)
-			})
-		},
+		RunE: g.writeValue(&c, (*client.Client).Append),
 	}
 	c.addVersion(cmd)
 	return cmd

@@ -73,7 +73,7 @@ func New(cfg Config) (*Raft, error) {
 	}
 	slices.Sort(members)
 	r.module, err = consensus.Restart(0, consensus.Config{
-		ID: cfg.ID, Members: members,
+		ID: cfg.ID, Founders: consensus.Voters(members...),
 		HeartbeatInterval: cfg.HeartbeatInterval, ElectionTimeout: cfg.ElectionTimeout,
 		Rand: rand.New(rand.NewPCG(cfg.Seed, hash(cfg.ID))).Uint64, Noop: cfg.Noop,
 		PreVote: cfg.PreVote, CheckQuorum: cfg.CheckQuorum,

@@ -64,7 +64,7 @@ func newCluster(t testing.TB, n int, configure ...func(*cluster)) *cluster {
 func (c *cluster) start(id ServerID) {
 	s := c.servers[id]
 	cfg := Config{
-		ID: id, Members: c.ids, HeartbeatInterval: testHeartbeat, ElectionTimeout: testTimeout,
+		ID: id, Founders: Voters(c.ids...), HeartbeatInterval: testHeartbeat, ElectionTimeout: testTimeout,
 		Rand: c.rand, Noop: c.noop,
 	}
 	if c.limits != nil {

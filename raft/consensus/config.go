@@ -3,14 +3,16 @@ package consensus
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 )
 
-// Config is what a module needs to know at its start. All servers of a cluster have the same Members.
+// Config is what a module needs to know at its start. All servers of a cluster have the same, but for ID and Rand, and
+// for Founders where a server was added later.
 type Config struct {
-	ID      ServerID   // this server; one of Members
-	Members []ServerID // all voting servers
+	ID ServerID // this server
+	// Founders is the configuration before the first entry of the log: the same on all servers that found the cluster, and empty on
+	// one that waits to be added. Once the log or a snapshot has a configuration, that one counts.
+	Founders Configuration
 
 	HeartbeatInterval time.Duration // a leader sends AppendEntries to each member at least this often (§5.2)
 	ElectionTimeout   time.Duration // T: without a leader, stand for election after a random time in [T, 2T) (§5.2)
@@ -27,11 +29,20 @@ type Config struct {
 	// answered for as long; and lets servers that hear a leader ignore requests for votes (§6; thesis 4.2.3, 6.2).
 	CheckQuorum bool
 
+	// LeaseDuration, if not zero, lets a leader answer a read at once, without a round of messages, for so long after it sent a
+	// heartbeat that a majority answered (thesis 6.4.1). It rests on clocks: none may run faster than another by a factor of
+	// ElectionTimeout/LeaseDuration or more, and none may jump. It needs CheckQuorum, the same on all servers. Default 0: off.
+	LeaseDuration time.Duration
+
 	MaxBatchBytes       int // of entries in one AppendEntries; it always carries at least one. Default 1 MiB
 	MaxInflightMessages int // unanswered AppendEntries with entries, per follower. Default 128
 	MaxInflightBytes    int // of entries in them, per follower. Default 16 MiB
 	MaxUncommittedBytes int // of entries beyond commitIndex: above it Propose refuses. Default 64 MiB
 	MaxLogBytes         int // of all entries: above it Propose refuses. Default 4 GiB
+	// TrailingBytes of entries stay in the log behind a snapshot, for followers that are a little behind. Default 8 MiB; -1: none
+	TrailingBytes    int
+	MaxChunkBytes    int // of a snapshot in one InstallSnapshot. Default 256 KiB
+	MaxSnapshotBytes int // of a snapshot: a larger one is neither taken nor received. Default 1 GiB
 }
 
 // entryOverhead is what an entry counts beyond its Data in all bounds in bytes, so that
@@ -47,6 +58,9 @@ func (c *Config) setDefaults() {
 	setDefault(&c.MaxInflightBytes, 16<<20)
 	setDefault(&c.MaxUncommittedBytes, 64<<20)
 	setDefault(&c.MaxLogBytes, 4<<30)
+	setDefault(&c.TrailingBytes, 8<<20)
+	setDefault(&c.MaxChunkBytes, 256<<10)
+	setDefault(&c.MaxSnapshotBytes, 1<<30)
 }
 
 func setDefault(field *int, value int) {
@@ -59,8 +73,6 @@ func (c *Config) validate() error {
 	switch {
 	case c.ID == "":
 		return errors.New("ID is empty")
-	case !slices.Contains(c.Members, c.ID):
-		return fmt.Errorf("ID %q is not among Members %q", c.ID, c.Members)
 	case c.Rand == nil:
 		return errors.New("Rand is nil")
 	case c.HeartbeatInterval <= 0:
@@ -68,14 +80,23 @@ func (c *Config) validate() error {
 	case c.ElectionTimeout < 2*c.HeartbeatInterval:
 		return fmt.Errorf("ElectionTimeout is %v; it must be at least twice HeartbeatInterval (%v), or followers give up leaders that live", c.ElectionTimeout, c.HeartbeatInterval)
 	}
-	sorted := slices.Sorted(slices.Values(c.Members))
-	for i, id := range sorted {
-		if id == "" {
-			return errors.New("Members contains an empty ID")
-		}
-		if i > 0 && id == sorted[i-1] {
-			return fmt.Errorf("Members contains %q twice", id)
-		}
+	if err := c.Founders.Validate(); err != nil {
+		return fmt.Errorf("Founders: %w", err)
+	}
+	if c.Founders.Joint() {
+		return errors.New("Founders is a joint configuration; a cluster begins with a simple one")
+	}
+	return c.validateLease()
+}
+
+func (c *Config) validateLease() error {
+	switch {
+	case c.LeaseDuration == 0:
+		return nil
+	case !c.CheckQuorum:
+		return errors.New("LeaseDuration needs CheckQuorum: without it followers do not wait for a lease to end")
+	case c.LeaseDuration < 0 || c.LeaseDuration >= c.ElectionTimeout:
+		return fmt.Errorf("LeaseDuration is %v; it must be below ElectionTimeout (%v), by more than clocks may differ", c.LeaseDuration, c.ElectionTimeout)
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ func (m *Module) stand(transfer bool) {
 	m.hardStateChanged = true
 	m.role = Candidate
 	m.leader = ""
-	m.votes = make([]bool, len(m.cfg.Members))
+	m.votes = make([]bool, len(m.config))
 	m.resetElectionTimer()
 	m.fact(BecameCandidate{Term: m.currentTerm})
 	m.requestVotes(transfer)
@@ -31,7 +31,8 @@ func (m *Module) stand(transfer bool) {
 // requestVotes asks all others for their votes, and gives this server its own. All of it waits for the
 // disk: a candidate that forgot its vote in a crash could give it again to another in the same term.
 func (m *Module) requestVotes(transfer bool) {
-	for _, id := range m.cfg.Members {
+	for _, member := range m.config {
+		id := member.ID
 		if id == m.cfg.ID {
 			m.promise(&RequestVoteReply{Header: m.header(id), VoteGranted: true})
 			continue
@@ -79,7 +80,7 @@ func (m *Module) handleRequestVoteReply(msg *RequestVoteReply) {
 	if msg.Term != m.currentTerm || m.role != Candidate || !msg.VoteGranted {
 		return
 	}
-	m.votes[m.place(msg.From)] = true
+	m.votes[m.config.place(msg.From)] = true
 	if granted := m.countVotes(); granted >= m.quorum() {
 		m.becomeLeader()
 	}
@@ -101,9 +102,9 @@ func (m *Module) becomeLeader() {
 	m.role = Leader
 	m.leader = m.cfg.ID
 	m.votes = nil
-	m.followers = make([]progress, len(m.cfg.Members))
-	for i, id := range m.cfg.Members {
-		m.followers[i] = progress{id: id, nextIndex: m.log.lastIndex() + 1, probing: true}
+	m.followers = make([]progress, len(m.config))
+	for i, member := range m.config {
+		m.followers[i] = progress{id: member.ID, nextIndex: m.log.lastIndex() + 1, probing: true}
 	}
 	m.reads = reads{}
 	m.transfer = transfer{}

@@ -1,9 +1,13 @@
 package consensus
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Fact is something that happened inside the module: one of BecamePreCandidate, BecameCandidate, BecameLeader,
-// BecameFollower, SteppedDown, VoteGranted, Truncated, TransferStarted, TransferEnded. Its String is a line for people.
+// BecameFollower, SteppedDown, VoteGranted, Truncated, TransferStarted, TransferEnded, ConfigurationChanged, NoProgress, SnapshotTaken,
+// SnapshotInstalled, SnapshotSending, SnapshotSent. Its String is a line for people.
 type Fact interface {
 	fmt.Stringer
 	isFact()
@@ -86,4 +90,80 @@ func (f BecameFollower) String() string {
 func (f VoteGranted) String() string { return fmt.Sprintf("voted for %s in term %d", f.To, f.Term) }
 func (f Truncated) String() string {
 	return fmt.Sprintf("deleted entries %d to %d, which conflict with %s's", f.From, f.To, f.Leader)
+}
+
+// ConfigurationChanged: another configuration is in force, since it was appended, or since one was truncated (§6).
+type ConfigurationChanged struct {
+	Index  Index // where it stands in the log
+	Config Configuration
+}
+
+// NoProgress: a member answers this leader, but for many election timeouts its log has come no further although there is
+// something to send: it lost what it once acknowledged, or refuses what it gets. Somebody should look at it. Told once until it makes progress.
+type NoProgress struct {
+	Member     ServerID
+	MatchIndex Index
+	For        time.Duration
+}
+
+// SnapshotTaken: the log up to Snapshot gave way to a snapshot of this server's own state machine (§7).
+type SnapshotTaken struct {
+	Snapshot Position
+	Bytes    int   // of the snapshot
+	First    Index // that the log still has
+}
+
+// SnapshotInstalled: a snapshot from Leader took the place of this server's state and log (§7).
+type SnapshotInstalled struct {
+	Snapshot Position
+	Bytes    int
+	Leader   ServerID
+}
+
+// SnapshotSending: the log does not reach back far enough for a member, so it gets a snapshot (§7).
+type SnapshotSending struct {
+	To       ServerID
+	Snapshot Position
+	Bytes    int
+}
+
+// SnapshotSent: the member has it on stable storage.
+type SnapshotSent struct {
+	To       ServerID
+	Snapshot Position
+}
+
+func (ConfigurationChanged) isFact() {}
+func (NoProgress) isFact()           {}
+func (SnapshotTaken) isFact()        {}
+func (SnapshotInstalled) isFact()    {}
+func (SnapshotSending) isFact()      {}
+func (SnapshotSent) isFact()         {}
+
+func (f ConfigurationChanged) String() string {
+	kind := "configuration"
+	if f.Config.Joint() {
+		kind = "joint configuration"
+	}
+	return fmt.Sprintf("%s of index %d is in force: %s", kind, f.Index, f.Config)
+}
+
+func (f NoProgress) String() string {
+	return fmt.Sprintf("%s answers, but has not come further than index %d for %v: look at its log and its disk", f.Member, f.MatchIndex, f.For)
+}
+
+func (f SnapshotTaken) String() string {
+	return fmt.Sprintf("took a snapshot at index %d (%d bytes); the log begins at %d", f.Snapshot.Index, f.Bytes, f.First)
+}
+
+func (f SnapshotInstalled) String() string {
+	return fmt.Sprintf("installed %s's snapshot at index %d (%d bytes)", f.Leader, f.Snapshot.Index, f.Bytes)
+}
+
+func (f SnapshotSending) String() string {
+	return fmt.Sprintf("sends %s the snapshot at index %d (%d bytes)", f.To, f.Snapshot.Index, f.Bytes)
+}
+
+func (f SnapshotSent) String() string {
+	return fmt.Sprintf("%s has the snapshot at index %d", f.To, f.Snapshot.Index)
 }

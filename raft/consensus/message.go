@@ -12,7 +12,7 @@ type Term uint64
 type Index uint64
 
 // EntryKind tells what an entry's Data is. The algorithm looks only at
-// EntryNoop; the other kinds are for the host to tell apart.
+// EntryNoop and EntryConfiguration; the other kinds are for the host to tell apart.
 type EntryKind uint8
 
 // The kinds of entries. Their numbers are on disk and on the wire: they are
@@ -24,6 +24,8 @@ const (
 	EntryCommand EntryKind = 1
 	// EntryValue carries a command that the host encoded from a Go value.
 	EntryValue EntryKind = 2
+	// EntryConfiguration carries a Configuration (§6), as Encode gives it. It is not for the state machine.
+	EntryConfiguration EntryKind = 3
 )
 
 // Entry is one entry of the log. An Entry is immutable once it is in a log:
@@ -37,7 +39,7 @@ type Entry struct {
 }
 
 // Message is one of *RequestVote, *RequestVoteReply, *AppendEntries, *AppendEntriesReply, *RequestPreVote,
-// *RequestPreVoteReply and *TimeoutNow. A message is immutable once it is sent.
+// *RequestPreVoteReply, *TimeoutNow, *InstallSnapshot and *InstallSnapshotReply. A message is immutable once it is sent.
 type Message interface {
 	// Head gives what all messages have.
 	Head() *Header
@@ -116,4 +118,29 @@ type RequestPreVoteReply struct {
 // TimeoutNow tells the receiver to stand for election at once: the leader hands over to it (thesis 3.10).
 type TimeoutNow struct {
 	Header
+}
+
+// InstallSnapshot brings one chunk of a snapshot to a follower for which the log does not reach back far enough (§7,
+// Figure 13).
+type InstallSnapshot struct {
+	Header
+	LastIncluded Position      // lastIncludedIndex, lastIncludedTerm
+	Config       Configuration // as of LastIncluded (thesis, Figure 5.3); with every chunk
+	Offset       uint64        // where Data belongs in the snapshot, in bytes
+	Data         []byte
+	// Checksum is the CRC-32C of the snapshot's first Offset+len(Data) bytes: it vouches for this chunk, for all before it, and
+	// for their being parts of the same snapshot.
+	Checksum uint32
+	Done     bool   // this is the last chunk
+	Round    uint64 // as in AppendEntries
+}
+
+// InstallSnapshotReply answers InstallSnapshot. Installed is a promise: it leaves only after the snapshot, or the log up to
+// there, is on stable storage.
+type InstallSnapshotReply struct {
+	Header
+	LastIncluded Position // of the request
+	Installed    bool     // the follower has everything up to LastIncluded.Index on stable storage
+	Offset       uint64   // if not Installed: how much of the snapshot it has; the next chunk begins there
+	Round        uint64   // of the request
 }

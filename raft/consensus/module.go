@@ -16,6 +16,7 @@ type Module struct {
 	currentTerm Term     // never decreases
 	votedFor    ServerID // changes from "" only once within a term
 	log         log
+	config      Configuration // in force
 
 	// Volatile state on all servers (Figure 2).
 	commitIndex Index // never decreases; commitIndex <= log.lastIndex()
@@ -65,6 +66,7 @@ func Restart(now time.Duration, cfg Config, saved Saved) (*Module, error) {
 		now:         now,
 		currentTerm: saved.HardState.Term,
 		votedFor:    saved.HardState.VotedFor,
+		config:      cfg.Founders,
 	}
 	m.log.append(saved.Entries...)
 	m.resetElectionTimer()
@@ -92,7 +94,7 @@ func validateSaved(saved Saved) error {
 func (m *Module) Step(now time.Duration, msg Message) {
 	m.advanceClock(now)
 	head := msg.Head()
-	if head.To != m.cfg.ID || m.place(head.From) < 0 || !wellFormed(msg) {
+	if head.To != m.cfg.ID || m.config.place(head.From) < 0 || !wellFormed(msg) {
 		return
 	}
 	m.ownPromiseKept(head)
@@ -290,18 +292,8 @@ func (m *Module) header(to ServerID) Header {
 	return Header{From: m.cfg.ID, To: to, Term: m.currentTerm}
 }
 
-// place gives id's place in cfg.Members, or -1. Clusters are small: a loop beats a map.
-func (m *Module) place(id ServerID) int {
-	for i, member := range m.cfg.Members {
-		if member == id {
-			return i
-		}
-	}
-	return -1
-}
-
 // quorum is how many servers are a majority.
-func (m *Module) quorum() int { return len(m.cfg.Members)/2 + 1 }
+func (m *Module) quorum() int { return len(m.config)/2 + 1 }
 
 // Status copies what the module knows.
 func (m *Module) Status() Status {
@@ -309,10 +301,10 @@ func (m *Module) Status() Status {
 		ID: m.cfg.ID, Role: m.role, Term: m.currentTerm, VotedFor: m.votedFor, Leader: m.leader,
 		CommitIndex: m.commitIndex, LastLogIndex: m.log.lastIndex(), LastLogTerm: m.log.lastTerm(),
 		FirstLogIndex: 1, LogBytes: m.log.bytes, Transfer: m.transfer.to,
-		Members: make([]MemberStatus, len(m.cfg.Members)),
+		Members: make([]MemberStatus, len(m.config)),
 	}
-	for i, id := range m.cfg.Members {
-		s.Members[i].ID = id
+	for i, member := range m.config {
+		s.Members[i].ID, s.Members[i].Address, s.Members[i].Suffrage = member.ID, member.Address, member.Suffrage
 		if m.role == Leader {
 			f := &m.followers[i]
 			s.Members[i].MatchIndex, s.Members[i].NextIndex, s.Members[i].LastContact = f.matchIndex, f.nextIndex, f.lastContact

@@ -10,7 +10,7 @@ import (
 
 func validConfig() Config {
 	return Config{
-		ID: "n1", Members: []ServerID{"n1", "n2", "n3"},
+		ID: "n1", Founders: Voters("n1", "n2", "n3"),
 		HeartbeatInterval: testHeartbeat, ElectionTimeout: testTimeout, Rand: func() uint64 { return 0 },
 	}
 }
@@ -21,9 +21,8 @@ func TestConfigMistakesAreNamed(t *testing.T) {
 		says string
 	}{
 		"no ID":               {func(c *Config) { c.ID = "" }, "ID is empty"},
-		"not a member":        {func(c *Config) { c.ID = "n9" }, `"n9" is not among Members`},
-		"a member twice":      {func(c *Config) { c.Members = []ServerID{"n1", "n2", "n1"} }, `"n1" twice`},
-		"an empty member":     {func(c *Config) { c.Members = []ServerID{"n1", ""} }, "an empty ID"},
+		"a member twice":      {func(c *Config) { c.Founders = Voters("n1", "n2", "n1") }, `"n1" is a member twice`},
+		"an empty member":     {func(c *Config) { c.Founders = Voters("n1", "") }, "an empty ID"},
 		"no randomness":       {func(c *Config) { c.Rand = nil }, "Rand"},
 		"no heartbeat":        {func(c *Config) { c.HeartbeatInterval = 0 }, "HeartbeatInterval"},
 		"impatient followers": {func(c *Config) { c.ElectionTimeout = testHeartbeat }, "at least twice"},
@@ -41,10 +40,10 @@ func TestRestartRefusesWhatNoSaveMade(t *testing.T) {
 		saved Saved
 		says  string
 	}{
-		"a gap":                    {Saved{HardState{Term: 1}, []Entry{{Index: 2, Term: 1}}}, "entry 2 stands where entry 1 belongs"},
-		"terms going back":         {Saved{HardState{Term: 3}, []Entry{{Index: 1, Term: 2}, {Index: 2, Term: 1}}}, "behind an entry of term 2"},
-		"term zero":                {Saved{HardState{Term: 3}, []Entry{{Index: 1}}}, "entry 1 has term 0"},
-		"an entry from the future": {Saved{HardState{Term: 1}, []Entry{{Index: 1, Term: 2}}}, "the current term is 1"},
+		"a gap":                    {Saved{HardState: HardState{Term: 1}, Entries: []Entry{{Index: 2, Term: 1}}}, "entry 2 stands where entry 1 belongs"},
+		"terms going back":         {Saved{HardState: HardState{Term: 3}, Entries: []Entry{{Index: 1, Term: 2}, {Index: 2, Term: 1}}}, "behind an entry of term 2"},
+		"term zero":                {Saved{HardState: HardState{Term: 3}, Entries: []Entry{{Index: 1}}}, "entry 1 has term 0"},
+		"an entry from the future": {Saved{HardState: HardState{Term: 1}, Entries: []Entry{{Index: 1, Term: 2}}}, "the current term is 1"},
 	} {
 		if _, err := Restart(0, validConfig(), c.saved); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: got error %v, want one that says %q", name, err, c.says)
@@ -55,7 +54,7 @@ func TestRestartRefusesWhatNoSaveMade(t *testing.T) {
 // follower gives n1 in term 3 with a log of terms 1, 2, which follows n2.
 func follower(t *testing.T) *Module {
 	t.Helper()
-	m, err := Restart(0, validConfig(), Saved{HardState{Term: 3}, []Entry{{Index: 1, Term: 1}, {Index: 2, Term: 2}}})
+	m, err := Restart(0, validConfig(), Saved{HardState: HardState{Term: 3}, Entries: []Entry{{Index: 1, Term: 1}, {Index: 2, Term: 2}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -442,7 +441,7 @@ func TestServerWhoseDiskHangsDoesNotStand(t *testing.T) {
 
 func TestTransferNeedsSomebodyElse(t *testing.T) {
 	cfg := validConfig()
-	cfg.Members = []ServerID{"n1"}
+	cfg.Founders = Voters("n1")
 	m, err := Restart(0, cfg, Saved{})
 	if err != nil {
 		t.Fatal(err)

@@ -5,10 +5,11 @@ package consensus
 func (m *Module) requestPreVotes() {
 	m.role = PreCandidate
 	m.leader = ""
-	m.votes = make([]bool, len(m.cfg.Members))
+	m.votes = make([]bool, len(m.config))
 	m.resetElectionTimer()
 	m.fact(BecamePreCandidate{NextTerm: m.currentTerm + 1})
-	for i, id := range m.cfg.Members {
+	for i, member := range m.config {
+		id := member.ID
 		if id == m.cfg.ID {
 			m.votes[i] = true
 			continue
@@ -38,7 +39,7 @@ func (m *Module) handleRequestPreVoteReply(msg *RequestPreVoteReply) {
 	if m.role != PreCandidate || msg.NextTerm != m.currentTerm+1 || !msg.VoteGranted {
 		return
 	}
-	m.votes[m.place(msg.From)] = true
+	m.votes[m.config.place(msg.From)] = true
 	m.standIfWinning()
 }
 

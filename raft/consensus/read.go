@@ -39,7 +39,7 @@ func (m *Module) startReadRound() {
 		m.reads.pending = append(m.reads.pending, pendingRead{id: id, index: m.commitIndex, round: m.reads.round})
 	}
 	m.reads.waiting = m.reads.waiting[:0]
-	m.followers[m.place(m.cfg.ID)].ackedRound = m.reads.round
+	m.followers[m.config.place(m.cfg.ID)].ackedRound = m.reads.round
 	for i := range m.followers {
 		m.followers[i].heartbeatDue = true
 	}

@@ -179,7 +179,7 @@ func (m *Module) handleAppendEntriesReply(msg *AppendEntriesReply) {
 	if msg.Term != m.currentTerm || m.role != Leader {
 		return
 	}
-	f := &m.followers[m.place(msg.From)]
+	f := &m.followers[m.config.place(msg.From)]
 	f.lastContact = m.now
 	switch {
 	case !msg.Success:

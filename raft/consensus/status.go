@@ -39,16 +39,27 @@ type Status struct {
 	LastLogIndex  Index
 	LastLogTerm   Term
 	FirstLogIndex Index    // the first index still in the log; LastLogIndex+1 if it is empty
-	LogBytes      int      // sum of the Data of all entries in the log
+	LogBytes      int      // of all entries in the log
+	Snapshot      Position // of the newest snapshot; zero if there is none
+	SnapshotBytes int      // of its Data
 	Transfer      ServerID // leader: to whom leadership is being handed over, or ""
-	// Members are all servers of the cluster, this one among them, in the order of Config.Members.
+
+	Config      Configuration // in force; must not be changed
+	ConfigIndex Index         // where it stands in the log; 0: Founders. It is committed once CommitIndex is there
+	// Members has what is known of each member, in the order of Config.
 	Members []MemberStatus
 }
 
-// MemberStatus is what is known of one member. But for ID it has content on a leader only.
+// MemberStatus is what is known of one member. But for the first three it has content on a leader only.
 type MemberStatus struct {
 	ID          ServerID
+	Address     string
+	Suffrage    Suffrage
 	MatchIndex  Index         // known to be on that member's stable storage
 	NextIndex   Index         // next index to send there
 	LastContact time.Duration // when its last reply in this term came, on the clock given to Step; 0: none yet
+	CaughtUp    bool          // a learner: it may be promoted
+	// SendingSnapshot tells that a snapshot is being sent, and SnapshotSent how many of its bytes the member has.
+	SendingSnapshot bool
+	SnapshotSent    uint64
 }

@@ -28,7 +28,7 @@ func (m *Module) TransferLeadership(to ServerID) error {
 		if to = m.furthest(); to == "" {
 			return errors.New("consensus: there is no other server to hand leadership over to")
 		}
-	case to == m.cfg.ID || m.place(to) < 0:
+	case to == m.cfg.ID || m.config.place(to) < 0:
 		return fmt.Errorf("consensus: %q is not another member", to)
 	}
 	m.transfer = transfer{to: to, deadline: m.now + m.cfg.ElectionTimeout}
@@ -59,7 +59,7 @@ func (m *Module) tellSuccessor() {
 	if m.transfer.to == "" || m.transfer.told {
 		return
 	}
-	if f := &m.followers[m.place(m.transfer.to)]; f.matchIndex == m.log.lastIndex() {
+	if f := &m.followers[m.config.place(m.transfer.to)]; f.matchIndex == m.log.lastIndex() {
 		m.transfer.told = true
 		m.request(&TimeoutNow{Header: m.header(f.id)})
 	}

@@ -50,7 +50,7 @@ type Config struct {
 const entryOverhead = 48
 
 // entryBytes is what an entry counts in all bounds in bytes.
-func entryBytes(e Entry) int { return len(e.Data) + entryOverhead }
+func entryBytes(e *Entry) int { return len(e.Data) + entryOverhead }
 
 func (c *Config) setDefaults() {
 	setDefault(&c.MaxBatchBytes, 1<<20)

@@ -6,6 +6,9 @@ import "time"
 // to candidate: convert to candidate"; a candidate starts a new election (§5.2, Figure 2). With PreVote it asks first.
 func (m *Module) timeout() {
 	switch {
+	case !m.config.Votes(m.cfg.ID):
+		m.resetElectionTimer() // learners, and servers that wait to be added, do not stand
+		m.leader = ""
 	case m.cfg.CheckQuorum && m.diskHangs():
 		m.resetElectionTimer() // whom could it lead that cannot even vote for itself
 	case m.cfg.PreVote:
@@ -22,6 +25,7 @@ func (m *Module) stand(transfer bool) {
 	m.hardStateChanged = true
 	m.role = Candidate
 	m.leader = ""
+	m.forgetLeader()
 	m.votes = make([]bool, len(m.config))
 	m.resetElectionTimer()
 	m.fact(BecameCandidate{Term: m.currentTerm})
@@ -81,19 +85,14 @@ func (m *Module) handleRequestVoteReply(msg *RequestVoteReply) {
 		return
 	}
 	m.votes[m.config.place(msg.From)] = true
-	if granted := m.countVotes(); granted >= m.quorum() {
+	if m.won() {
 		m.becomeLeader()
 	}
 }
 
-func (m *Module) countVotes() int {
-	granted := 0
-	for _, vote := range m.votes {
-		if vote {
-			granted++
-		}
-	}
-	return granted
+// won tells whether a majority granted its vote. Only voters of this server's own configuration count (§6), whoever else voted.
+func (m *Module) won() bool {
+	return m.config.agreed(func(i int) uint64 { return one(m.votes[i]) }) == 1
 }
 
 // becomeLeader: Figure 2, Leaders. The first AppendEntries, the one that keeps others from standing,
@@ -102,11 +101,9 @@ func (m *Module) becomeLeader() {
 	m.role = Leader
 	m.leader = m.cfg.ID
 	m.votes = nil
-	m.followers = make([]progress, len(m.config))
-	for i, member := range m.config {
-		m.followers[i] = progress{id: member.ID, nextIndex: m.log.lastIndex() + 1, probing: true}
-	}
+	m.followers = m.newFollowers(nil)
 	m.reads = reads{}
+	m.lease = lease{}
 	m.transfer = transfer{}
 	m.quorumDeadline = m.now + m.cfg.ElectionTimeout
 	m.uncommittedBytes = m.log.bytesFrom(m.commitIndex + 1)

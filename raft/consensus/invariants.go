@@ -33,6 +33,8 @@ func (m *Module) CheckInvariants() error {
 	switch {
 	case m.commitIndex > last:
 		return fmt.Errorf("commitIndex is %d, but the log ends at %d", m.commitIndex, last)
+	case m.snapshotIndex() > m.lastApplied || m.log.base.Index > m.snapshotIndex():
+		return fmt.Errorf("the log begins behind %d and the snapshot ends at %d, but lastApplied is %d", m.log.base.Index, m.snapshotIndex(), m.lastApplied)
 	case m.lastApplied > m.commitIndex:
 		return fmt.Errorf("lastApplied is %d, but commitIndex is %d", m.lastApplied, m.commitIndex)
 	case m.role == Leader && (m.leader != m.cfg.ID || m.votedFor != m.cfg.ID):
@@ -49,11 +51,12 @@ func (m *Module) CheckInvariants() error {
 
 func (m *Module) checkLog() error {
 	bytes := 0
-	var lastTerm Term
-	for i, e := range m.log.entries {
+	lastTerm := m.log.base.Term
+	for i := range m.log.entries {
+		e := &m.log.entries[i]
 		switch {
-		case e.Index != Index(i)+1:
-			return fmt.Errorf("entry %d stands at place %d", e.Index, i+1)
+		case e.Index != m.log.base.Index+Index(i)+1:
+			return fmt.Errorf("entry %d stands at place %d", e.Index, m.log.base.Index+Index(i)+1)
 		case e.Term < lastTerm:
 			return fmt.Errorf("entry %d has term %d, but the one before has term %d", e.Index, e.Term, lastTerm)
 		case e.Term > m.currentTerm:
@@ -65,6 +68,25 @@ func (m *Module) checkLog() error {
 	if bytes != m.log.bytes {
 		return fmt.Errorf("the log has %d bytes, but %d are counted", bytes, m.log.bytes)
 	}
+	return m.checkConfigs()
+}
+
+// checkConfigs: the configurations that are kept are the snapshot's, or Founders, and those of the entries behind it.
+func (m *Module) checkConfigs() error {
+	n := 1
+	for _, e := range m.log.slice(max(m.snapshotIndex(), m.log.base.Index)+1, m.log.lastIndex()) {
+		if e.Kind != EntryConfiguration {
+			continue
+		}
+		if n == len(m.configs) || m.configs[n].index != e.Index {
+			return fmt.Errorf("entry %d is a configuration, but those that are kept are %v", e.Index, m.configs)
+		}
+		n++
+	}
+	latest := m.configs[len(m.configs)-1]
+	if n != len(m.configs) || latest.index != m.configIndex {
+		return fmt.Errorf("the configuration of index %d is in force, but those that are kept are %v, and the log has %d", m.configIndex, m.configs, n-1)
+	}
 	return nil
 }
 
@@ -72,12 +94,16 @@ func (m *Module) checkLeader() error {
 	if want := m.log.bytesFrom(m.commitIndex + 1); m.uncommittedBytes != want {
 		return fmt.Errorf("%d bytes are uncommitted, but %d are counted", want, m.uncommittedBytes)
 	}
-	for _, f := range m.followers {
+	for i, f := range m.followers {
 		bytes := 0
 		for _, in := range f.inflight {
 			bytes += in.bytes
 		}
 		switch {
+		case f.id != m.config[i].ID:
+			return fmt.Errorf("the progress of %s stands at the place of %s", f.id, m.config[i].ID)
+		case f.sending != nil && !f.probing && f.nextIndex <= m.log.base.Index:
+			return fmt.Errorf("%s gets a snapshot, and entries from %d on as well", f.id, f.nextIndex)
 		case f.nextIndex <= f.matchIndex:
 			return fmt.Errorf("nextIndex of %s is %d, but its matchIndex is %d", f.id, f.nextIndex, f.matchIndex)
 		case f.matchIndex > m.log.lastIndex():

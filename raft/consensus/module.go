@@ -16,7 +16,13 @@ type Module struct {
 	currentTerm Term     // never decreases
 	votedFor    ServerID // changes from "" only once within a term
 	log         log
-	config      Configuration // in force
+	snapshot    *Snapshot // the newest; nil if there is none. log.base.Index <= snapshot.Index <= lastApplied
+
+	// The configurations of the log, oldest first, from the one that is in force at the snapshot, or from Founders. Never
+	// empty; the last one is in force.
+	configs     []placedConfig
+	config      Configuration // the last one
+	configIndex Index         // where it stands
 
 	// Volatile state on all servers (Figure 2).
 	commitIndex Index // never decreases; commitIndex <= log.lastIndex()
@@ -26,9 +32,10 @@ type Module struct {
 	leader           ServerID // of currentTerm, "" if not known; never changes within a term once known
 	electionDeadline time.Duration
 
-	heardLeader time.Duration // when the last message of the leader of currentTerm came; while leader != ""
+	quietUntil time.Duration // CheckQuorum: until then no candidate is listened to; an election timeout after a leader was heard
+	incoming   *incoming     // a part of a leader's snapshot
 
-	votes []bool // candidate, pre-candidate: who granted a vote, by place in cfg.Members
+	votes []bool // candidate, pre-candidate: who granted a vote, by place in config
 
 	// Promises to ourselves that the disk holds up: how many, and since when none has come back. When that is
 	// too long, the disk hangs. A Save of a follower leaves no trace here: it holds up nobody but itself.
@@ -36,18 +43,21 @@ type Module struct {
 	ownSince    time.Duration
 
 	// Leader's state, made anew in becomeLeader.
-	followers         []progress // by place in cfg.Members; the leader's own disk is one of them
+	followers         []progress // by place in config; the leader's own disk is one of them
 	heartbeatDeadline time.Duration
 	uncommittedBytes  int           // sum of entryBytes over the entries beyond commitIndex
 	quorumDeadline    time.Duration // CheckQuorum: when to look next whether a majority was heard
 	ackOwnLog         bool
 	reads             reads
+	lease             lease
 	transfer          transfer
 
 	// What the next Flush gives away.
-	hardStateChanged bool
-	firstUnsaved     Index // the lowest index that changed since the last Flush; 0: none
-	effects          Effects
+	hardStateChanged  bool
+	snapshotUnsaved   bool
+	snapshotInstalled bool  // it came from the leader
+	firstUnsaved      Index // the lowest index that changed since the last Flush; 0: none
+	effects           Effects
 }
 
 // Restart gives a module that goes on from what stable storage kept: as follower, with an election
@@ -66,27 +76,30 @@ func Restart(now time.Duration, cfg Config, saved Saved) (*Module, error) {
 		now:         now,
 		currentTerm: saved.HardState.Term,
 		votedFor:    saved.HardState.VotedFor,
-		config:      cfg.Founders,
 	}
-	m.log.append(saved.Entries...)
+	m.restore(saved)
 	m.resetElectionTimer()
+	if cfg.LeaseDuration > 0 {
+		// A leader may hold a lease that rests on a message which this server heard before it stopped.
+		m.quietUntil = now + cfg.ElectionTimeout
+	}
 	return m, nil
 }
 
-func validateSaved(saved Saved) error {
-	var lastTerm Term
-	for i, e := range saved.Entries {
-		switch {
-		case e.Index != Index(i)+1:
-			return fmt.Errorf("entry %d stands where entry %d belongs", e.Index, i+1)
-		case e.Term < lastTerm || e.Term == 0:
-			return fmt.Errorf("entry %d has term %d, behind an entry of term %d", e.Index, e.Term, lastTerm)
-		case e.Term > saved.HardState.Term:
-			return fmt.Errorf("entry %d has term %d, but the current term is %d", e.Index, e.Term, saved.HardState.Term)
-		}
-		lastTerm = e.Term
+// restore takes in what was saved. The state machine begins with the snapshot.
+func (m *Module) restore(saved Saved) {
+	m.log = log{base: saved.Base}
+	m.log.append(saved.Entries...)
+	m.configs = []placedConfig{{config: m.cfg.Founders}}
+	if saved.Snapshot != nil {
+		m.snapshot = saved.Snapshot
+		m.commitIndex, m.lastApplied = saved.Snapshot.Index, saved.Snapshot.Index
+		m.effects.Restore = saved.Snapshot
+		m.configs = []placedConfig{{index: saved.Snapshot.Index, config: saved.Snapshot.Config}}
 	}
-	return nil
+	m.config, m.configIndex = m.configs[0].config, m.configs[0].index
+	behind := m.snapshotIndex() + 1
+	m.noteConfigs(behind, m.log.slice(behind, m.log.lastIndex()))
 }
 
 // Step takes one message in. Messages that are malformed, not for this server, or from a server that
@@ -94,11 +107,11 @@ func validateSaved(saved Saved) error {
 func (m *Module) Step(now time.Duration, msg Message) {
 	m.advanceClock(now)
 	head := msg.Head()
-	if head.To != m.cfg.ID || m.config.place(head.From) < 0 || !wellFormed(msg) {
+	if head.To != m.cfg.ID || head.From == "" || !wellFormed(msg) {
 		return
 	}
 	m.ownPromiseKept(head)
-	if m.ignoresVote(msg) {
+	if m.ignoresVote(msg) || m.ignoresStranger(msg) {
 		return
 	}
 	if ask, ok := msg.(*RequestPreVote); ok { // it must change nothing here, so its term does not count
@@ -121,7 +134,29 @@ func (m *Module) Step(now time.Duration, msg Message) {
 		m.handleAppendEntries(msg)
 	case *AppendEntriesReply:
 		m.handleAppendEntriesReply(msg)
+	case *InstallSnapshot:
+		m.handleInstallSnapshot(msg)
+	case *InstallSnapshotReply:
+		m.handleInstallSnapshotReply(msg)
 	}
+}
+
+// ignoresStranger: who is no member was not asked, so its replies and their terms mean nothing (§6). Its requests may: a server
+// listens to leaders and candidates that its own configuration does not know yet. Without CheckQuorum members never change.
+func (m *Module) ignoresStranger(msg Message) bool {
+	from := msg.Head().From
+	if !isReply(msg) && (m.cfg.CheckQuorum || from == m.cfg.ID) {
+		return from == m.cfg.ID
+	}
+	return m.config.place(from) < 0
+}
+
+func isReply(msg Message) bool {
+	switch msg.(type) {
+	case *RequestVoteReply, *RequestPreVoteReply, *AppendEntriesReply, *InstallSnapshotReply:
+		return true
+	}
+	return false
 }
 
 // wellFormed tells whether msg is one that some correct server could have sent. What it lets through may still
@@ -135,6 +170,9 @@ func wellFormed(msg Message) bool {
 		return msg.NextTerm > 0
 	case *AppendEntries:
 		return term > 0 && wellFormedEntries(msg)
+	case *InstallSnapshot:
+		last := msg.LastIncluded
+		return last.Index > 0 && last.Term > 0 && last.Term <= term && len(msg.Config) > 0 && msg.Config.Validate() == nil
 	}
 	return term > 0
 }
@@ -145,13 +183,23 @@ func wellFormedEntries(msg *AppendEntries) bool {
 		return false
 	}
 	index, term := msg.PrevLogIndex, msg.PrevLogTerm
-	for _, e := range msg.Entries {
-		if e.Index != index+1 || e.Term < term || e.Term == 0 {
+	for i := range msg.Entries {
+		e := &msg.Entries[i]
+		if e.Index != index+1 || e.Term < term || e.Term == 0 || !wellFormedConfig(e) {
 			return false
 		}
 		index, term = e.Index, e.Term
 	}
 	return term <= msg.Term && index >= msg.PrevLogIndex
+}
+
+// wellFormedConfig tells whether an entry can be taken into the log as far as configurations are concerned.
+func wellFormedConfig(e *Entry) bool {
+	if e.Kind != EntryConfiguration {
+		return true
+	}
+	config, err := DecodeConfiguration(e.Data)
+	return err == nil && len(config) > 0
 }
 
 // updateTerm: "If RPC request or response contains term T > currentTerm: set currentTerm = T, convert to
@@ -165,7 +213,16 @@ func (m *Module) updateTerm(term Term) {
 	m.currentTerm = term
 	m.votedFor = ""
 	m.hardStateChanged = true
+	m.forgetLeader()
 	m.becomeFollower("")
+}
+
+// forgetLeader: in a new term who leads is open, and candidates are listened to; but with leases not before
+// the old leader's has run out.
+func (m *Module) forgetLeader() {
+	if m.cfg.LeaseDuration == 0 {
+		m.quietUntil = 0
+	}
 }
 
 // becomeFollower follows leader, or nobody yet, in currentTerm.
@@ -177,6 +234,7 @@ func (m *Module) becomeFollower(leader ServerID) {
 	m.followers = nil
 	m.ackOwnLog = false
 	m.transfer = transfer{}
+	m.lease = lease{}
 	m.refuseReads()
 }
 
@@ -245,6 +303,10 @@ func (m *Module) flushSave() {
 		save.HardState = &HardState{Term: m.currentTerm, VotedFor: m.votedFor}
 		m.hardStateChanged = false
 	}
+	if m.snapshotUnsaved {
+		save.Snapshot, save.Base, save.Installed = m.snapshot, m.log.base, m.snapshotInstalled
+		m.snapshotUnsaved, m.snapshotInstalled = false, false
+	}
 	if m.firstUnsaved != 0 {
 		save.Entries = m.log.slice(m.firstUnsaved, m.log.lastIndex())
 		m.firstUnsaved = 0
@@ -292,15 +354,13 @@ func (m *Module) header(to ServerID) Header {
 	return Header{From: m.cfg.ID, To: to, Term: m.currentTerm}
 }
 
-// quorum is how many servers are a majority.
-func (m *Module) quorum() int { return len(m.config)/2 + 1 }
-
 // Status copies what the module knows.
 func (m *Module) Status() Status {
 	s := Status{
 		ID: m.cfg.ID, Role: m.role, Term: m.currentTerm, VotedFor: m.votedFor, Leader: m.leader,
 		CommitIndex: m.commitIndex, LastLogIndex: m.log.lastIndex(), LastLogTerm: m.log.lastTerm(),
-		FirstLogIndex: 1, LogBytes: m.log.bytes, Transfer: m.transfer.to,
+		FirstLogIndex: m.log.base.Index + 1, LogBytes: m.log.bytes, Transfer: m.transfer.to,
+		Config: m.config, ConfigIndex: m.configIndex,
 		Members: make([]MemberStatus, len(m.config)),
 	}
 	for i, member := range m.config {
@@ -308,7 +368,14 @@ func (m *Module) Status() Status {
 		if m.role == Leader {
 			f := &m.followers[i]
 			s.Members[i].MatchIndex, s.Members[i].NextIndex, s.Members[i].LastContact = f.matchIndex, f.nextIndex, f.lastContact
+			s.Members[i].CaughtUp = member.Suffrage != Voter && m.caughtUp(f)
+			if f.sending != nil {
+				s.Members[i].SendingSnapshot, s.Members[i].SnapshotSent = true, f.sending.offset
+			}
 		}
+	}
+	if m.snapshot != nil {
+		s.Snapshot, s.SnapshotBytes = m.snapshot.Position, len(m.snapshot.Data)
 	}
 	return s
 }

@@ -44,16 +44,14 @@ func (m *Module) handleRequestPreVoteReply(msg *RequestPreVoteReply) {
 }
 
 func (m *Module) standIfWinning() {
-	if m.countVotes() >= m.quorum() {
+	if m.won() {
 		m.stand(false)
 	}
 }
 
 // hearsLeader tells whether this server leads, or has heard its leader within the shortest election timeout: then there is no
 // reason for an election (thesis 4.2.3).
-func (m *Module) hearsLeader() bool {
-	return m.role == Leader || m.leader != "" && m.now < m.heardLeader+m.cfg.ElectionTimeout
-}
+func (m *Module) hearsLeader() bool { return m.role == Leader || m.now < m.quietUntil }
 
 // ignoresVote: a server that hears a leader takes no notice of a candidate, not even of its term, unless the
 // leader itself sent it (§6; thesis 4.2.3).

@@ -5,14 +5,16 @@ import "time"
 // progress is what a leader knows of one member (Figure 2, volatile state on leaders; thesis 10.2.1 for
 // the pipeline). The leader's own disk has one too: it is a follower that needs no messages.
 //
-// It is in one of two states. Probing: the leader does not know where the logs agree, and sends one small
+// It is in one of three states. Probing: the leader does not know where the logs agree, and sends one small
 // request at a time. Replicating: they agree up to nextIndex-1 unless a message was lost; the leader
-// sends ahead without waiting for answers, within a window. A refusal leads back to probing.
+// sends ahead without waiting for answers, within a window. A refusal leads back to probing. Sending a snapshot: the
+// log does not reach back to what the member needs; probing waits until it is there.
 type progress struct {
 	id         ServerID
 	nextIndex  Index // next to send; nextIndex > matchIndex
 	matchIndex Index // known to be on stable storage there; never decreases within a term
 
+	sending      *outgoing // nil: no snapshot is being sent
 	probing      bool
 	probeOut     bool // probing, and a probe is under way: wait for its answer or for the next heartbeat
 	heartbeatDue bool // an AppendEntries must go out with the next Flush, with or without entries
@@ -23,7 +25,31 @@ type progress struct {
 
 	ackedRound  uint64        // the highest Round that came back in this term
 	lastContact time.Duration // when the last reply of this term came
+
+	advancedAt time.Duration // when matchIndex last grew, or there was nothing to send
+	noProgress bool          // NoProgress was told
+	catchUp    catchUp
 }
+
+// catchUp tells whether a learner is close enough behind to be promoted (thesis 4.2.1): it gets the log in rounds, each up to where the log
+// ended when the round began. A round that takes no longer than an election timeout means that as a voter it would not hold up anything
+// for longer.
+type catchUp struct {
+	end   Index // where this round ends
+	began time.Duration
+	done  bool // the last round was short enough
+}
+
+// advance begins the next round if this one is done.
+func (c *catchUp) advance(match, last Index, now, limit time.Duration) {
+	if match >= c.end {
+		c.done = now-c.began <= limit
+		c.end, c.began = last, now
+	}
+}
+
+// advanced notes that the member came further.
+func (p *progress) advanced(now time.Duration) { p.advancedAt, p.noProgress = now, false }
 
 // inflight is one AppendEntries under way.
 type inflight struct {
@@ -42,7 +68,7 @@ func (p *progress) sent(last Index, bytes int) {
 	p.nextIndex = last + 1
 }
 
-// matched notes that the member has everything up to index on stable storage.
+// matched notes that the member has everything up to index on stable storage, and goes on from there.
 func (p *progress) matched(index Index) {
 	p.matchIndex = max(p.matchIndex, index)
 	p.nextIndex = max(p.nextIndex, p.matchIndex+1)

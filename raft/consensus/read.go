@@ -18,7 +18,8 @@ type pendingRead struct {
 }
 
 // Read asks for a linearizable read. Its answer comes in Effects.Reads, sooner or later: confirmed, or
-// refused when leadership is lost. On a server that does not lead, the error is ErrNotLeader.
+// refused when leadership is lost. On a server that does not lead, the error is ErrNotLeader. With leases, the time given to the next Tick
+// must have been taken after the read came in.
 func (m *Module) Read(id ReadID) error {
 	if m.role != Leader {
 		return ErrNotLeader
@@ -27,11 +28,20 @@ func (m *Module) Read(id ReadID) error {
 	return nil
 }
 
-// startReadRound puts the waiting reads into a new round. They wait on while no entry of currentTerm is committed:
-// until then a leader does not know what is committed (§8).
+// startReadRound puts the waiting reads into a new round, or answers them at once if there is a lease. They wait on while no
+// entry of currentTerm is committed: until then a leader does not know what is committed (§8).
 func (m *Module) startReadRound() {
-	term, _ := m.log.term(m.commitIndex)
-	if len(m.reads.waiting) == 0 || term != m.currentTerm {
+	if len(m.reads.waiting) == 0 {
+		return
+	}
+	if term, _ := m.log.term(m.commitIndex); term != m.currentTerm {
+		return
+	}
+	if m.holdsLease() {
+		for _, id := range m.reads.waiting {
+			m.effects.Reads = append(m.effects.Reads, Read{ID: id, Index: m.commitIndex})
+		}
+		m.reads.waiting = m.reads.waiting[:0]
 		return
 	}
 	m.reads.round++
@@ -39,25 +49,27 @@ func (m *Module) startReadRound() {
 		m.reads.pending = append(m.reads.pending, pendingRead{id: id, index: m.commitIndex, round: m.reads.round})
 	}
 	m.reads.waiting = m.reads.waiting[:0]
-	m.followers[m.config.place(m.cfg.ID)].ackedRound = m.reads.round
+	m.ackOwnRound()
 	for i := range m.followers {
 		m.followers[i].heartbeatDue = true
 	}
 	m.confirmReads()
 }
 
+// ackOwnRound: the leader knows that it leads. As no voter any more (§6) it counts for nothing.
+func (m *Module) ackOwnRound() {
+	if i := m.config.place(m.cfg.ID); i >= 0 {
+		m.followers[i].ackedRound = m.reads.round
+	}
+}
+
 // confirmReads answers the reads whose round came back from a majority, the leader included.
 func (m *Module) confirmReads() {
-	if len(m.reads.pending) == 0 {
+	if len(m.reads.pending) == 0 && len(m.lease.sent) == 0 || m.role != Leader {
 		return
 	}
-	var buf [16]uint64
-	rounds := buf[:0]
-	for i := range m.followers {
-		rounds = append(rounds, m.followers[i].ackedRound)
-	}
-	slices.Sort(rounds)
-	confirmed := rounds[len(rounds)-m.quorum()]
+	confirmed := m.config.agreed(func(i int) uint64 { return m.followers[i].ackedRound })
+	m.roundsConfirmed(confirmed)
 	done := 0
 	for ; done < len(m.reads.pending) && m.reads.pending[done].round <= confirmed; done++ {
 		read := m.reads.pending[done]

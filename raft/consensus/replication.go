@@ -37,7 +37,7 @@ func (m *Module) appendEntry(kind EntryKind, data []byte) Index {
 	entry := Entry{Index: m.log.lastIndex() + 1, Term: m.currentTerm, Kind: kind, Data: data}
 	m.log.append(entry)
 	m.noteUnsaved(entry.Index)
-	m.uncommittedBytes += entryBytes(entry)
+	m.uncommittedBytes += entryBytes(&entry)
 	m.ackOwnLog = true
 	return entry.Index
 }
@@ -53,9 +53,34 @@ func (m *Module) flushOwnAcknowledgement() {
 // RPCs to each server; repeat during idle periods to prevent election timeouts" (§5.2, Figure 2).
 func (m *Module) heartbeat() {
 	m.heartbeatDeadline = m.now + m.cfg.HeartbeatInterval
+	m.extendLease()
 	for i := range m.followers {
 		m.followers[i].heartbeatDue = true
+		m.watchProgress(&m.followers[i])
 	}
+	m.promoteJoining()
+}
+
+// noProgressTimeouts is after how many election timeouts without progress a member is told of.
+const noProgressTimeouts = 10
+
+// watchProgress tells of a member that answers but comes no further. Sending the same things again for ever looks healthy from
+// outside; each refusal must lead strictly back (see backUp), so this does not happen unless the member lost what it had.
+func (m *Module) watchProgress(f *progress) {
+	if f.matchIndex == m.log.lastIndex() || f.id == m.cfg.ID || !m.heardOf(f) {
+		f.advanced(m.now)
+		return
+	}
+	stuck := m.now - f.advancedAt
+	if !f.noProgress && stuck >= noProgressTimeouts*m.cfg.ElectionTimeout {
+		f.noProgress = true
+		m.fact(NoProgress{Member: f.id, MatchIndex: f.matchIndex, For: stuck})
+	}
+}
+
+// heardOf tells whether a member answered within an election timeout.
+func (m *Module) heardOf(f *progress) bool {
+	return f.lastContact > 0 && m.now-f.lastContact < m.cfg.ElectionTimeout
 }
 
 // replicateTo: "If last log index >= nextIndex for a follower: send AppendEntries RPC with log entries
@@ -64,7 +89,14 @@ func (m *Module) replicateTo(f *progress) {
 	if f.id == m.cfg.ID {
 		return
 	}
-	if f.probing {
+	switch _, reaches := m.log.term(f.nextIndex - 1); {
+	case f.sending != nil:
+		m.sendChunk(f)
+		return
+	case !reaches:
+		m.sendSnapshot(f)
+		return
+	case f.probing:
 		m.sendProbe(f)
 		return
 	}
@@ -115,18 +147,30 @@ func (m *Module) handleAppendEntries(msg *AppendEntries) {
 	}
 	m.follow(msg.From)
 	// 2. Reply false if log doesn't contain an entry at prevLogIndex whose term matches prevLogTerm (§5.3)
-	if term, ok := m.log.term(msg.PrevLogIndex); !ok || term != msg.PrevLogTerm {
-		reply.ConflictIndex, reply.ConflictTerm = m.log.lastWithTermAtMost(msg.PrevLogIndex, msg.PrevLogTerm)
+	entries := m.behindBase(msg)
+	if term, ok := m.log.term(msg.PrevLogIndex); msg.PrevLogIndex >= m.log.base.Index && (!ok || term != msg.PrevLogTerm) {
+		conflict, _ := m.log.lastWithTermAtMost(msg.PrevLogIndex, msg.PrevLogTerm)
+		reply.ConflictIndex, reply.ConflictTerm = conflict.Index, conflict.Term
 		m.promise(reply)
 		return
 	}
-	m.appendNew(msg)
+	m.appendNew(msg, entries)
 	// 5. If leaderCommit > commitIndex, set commitIndex = min(leaderCommit, index of last new entry):
 	// what lies behind that entry in our log may be another leader's.
 	reply.MatchIndex = msg.PrevLogIndex + Index(len(msg.Entries))
 	m.commitTo(min(msg.LeaderCommit, reply.MatchIndex))
 	reply.Success = true
 	m.promise(reply)
+}
+
+// behindBase gives those of a message's entries that lie behind the log's base. What lies before it is in a snapshot, so it is
+// committed, and every leader of a later term has the same there (Leader Completeness).
+func (m *Module) behindBase(msg *AppendEntries) []Entry {
+	skip := Index(0)
+	if m.log.base.Index > msg.PrevLogIndex {
+		skip = min(m.log.base.Index-msg.PrevLogIndex, Index(len(msg.Entries)))
+	}
+	return msg.Entries[skip:]
 }
 
 // follow takes note of a message from the leader of currentTerm: a candidate gives up (§5.2), the election timer
@@ -138,7 +182,7 @@ func (m *Module) follow(leader ServerID) {
 	case m.leader != leader:
 		violated("Election Safety", "%s leads term %d", m.leader, m.currentTerm)("%s sent AppendEntries as leader of term %d", leader, m.currentTerm)
 	}
-	m.heardLeader = m.now
+	m.quietUntil = m.now + m.cfg.ElectionTimeout
 	m.resetElectionTimer()
 }
 
@@ -146,13 +190,14 @@ func (m *Module) follow(leader ServerID) {
 // the existing entry and all that follow it (§5.3). 4. Append any new entries not already in the log.
 // Entries that are there already stay, and so does what follows them: the message may be an old one, and what
 // follows may have been acknowledged since.
-func (m *Module) appendNew(msg *AppendEntries) {
-	for i, e := range msg.Entries {
+func (m *Module) appendNew(msg *AppendEntries, entries []Entry) {
+	for i := range entries {
+		e := &entries[i]
 		term, ok := m.log.term(e.Index)
 		if ok && term == e.Term {
 			continue
 		}
-		news := msg.Entries[i:]
+		news := entries[i:]
 		if ok {
 			m.truncate(msg, e, term)
 			m.log.truncateAndAppend(news)
@@ -160,12 +205,13 @@ func (m *Module) appendNew(msg *AppendEntries) {
 			m.log.append(news...)
 		}
 		m.noteUnsaved(e.Index)
+		m.noteConfigs(e.Index, news)
 		return
 	}
 }
 
 // truncate checks and tells that the entries from e.Index on give way to the leader's.
-func (m *Module) truncate(msg *AppendEntries, e Entry, ours Term) {
+func (m *Module) truncate(msg *AppendEntries, e *Entry, ours Term) {
 	if e.Index <= m.commitIndex {
 		violated("State Machine Safety", "entry %d of term %d is committed here (commitIndex %d)", e.Index, ours, m.commitIndex)(
 			"leader %s of term %d has an entry of term %d there", msg.From, msg.Term, e.Term)
@@ -176,22 +222,47 @@ func (m *Module) truncate(msg *AppendEntries, e Entry, ours Term) {
 // handleAppendEntriesReply: "If successful: update nextIndex and matchIndex for follower. If AppendEntries fails
 // because of log inconsistency: decrement nextIndex and retry" (§5.3, Figure 2). Replies of earlier terms are dropped.
 func (m *Module) handleAppendEntriesReply(msg *AppendEntriesReply) {
-	if msg.Term != m.currentTerm || m.role != Leader {
+	f := m.answered(msg.Head(), msg.Round)
+	if f == nil {
 		return
 	}
-	f := &m.followers[m.config.place(msg.From)]
-	f.lastContact = m.now
 	switch {
 	case !msg.Success:
 		m.backUp(f, msg)
 	case msg.MatchIndex <= m.log.lastIndex():
-		f.matched(msg.MatchIndex)
-		m.advanceCommitIndex()
-	}
-	if msg.Round <= m.reads.round {
-		f.ackedRound = max(f.ackedRound, msg.Round)
+		m.matched(f, msg.MatchIndex)
 	}
 	m.confirmReads()
+}
+
+// answered notes that a member answered this leader in its term, and in which round of reads. It gives nil for replies of
+// earlier terms, and when this server itself is no member any more.
+func (m *Module) answered(head *Header, round uint64) *progress {
+	place := m.config.place(head.From)
+	if head.Term != m.currentTerm || m.role != Leader || place < 0 {
+		return nil
+	}
+	f := &m.followers[place]
+	f.lastContact = m.now
+	if round <= m.reads.round {
+		f.ackedRound = max(f.ackedRound, round)
+	}
+	return f
+}
+
+// matched notes that f has everything up to index on stable storage.
+func (m *Module) matched(f *progress, index Index) {
+	if index > f.matchIndex {
+		f.advanced(m.now)
+	}
+	f.matched(index)
+	if _, reaches := m.log.term(f.matchIndex); reaches {
+		f.sending = nil // also when it turns out that it had more than it seemed
+	}
+	if m.config[m.config.place(f.id)].Suffrage != Voter {
+		f.catchUp.advance(f.matchIndex, m.log.lastIndex(), m.now, m.cfg.ElectionTimeout)
+	}
+	m.advanceCommitIndex()
 }
 
 // backUp moves nextIndex back over a conflict, over whole terms at once (§5.3): the logs can agree only on an
@@ -203,7 +274,10 @@ func (m *Module) backUp(f *progress, msg *AppendEntriesReply) {
 	if stale {
 		return
 	}
-	agree, _ := m.log.lastWithTermAtMost(msg.ConflictIndex, msg.ConflictTerm)
-	next := min(agree+1, msg.PrevLogIndex) // strictly back, whatever the refusal says
+	agree, ok := m.log.lastWithTermAtMost(msg.ConflictIndex, msg.ConflictTerm)
+	next := min(agree.Index+1, msg.PrevLogIndex) // strictly back, whatever the refusal says
+	if !ok {
+		next = m.log.base.Index // before it only a snapshot helps: see replicateTo
+	}
 	f.probe(max(next, f.matchIndex+1))
 }

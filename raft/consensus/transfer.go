@@ -28,20 +28,26 @@ func (m *Module) TransferLeadership(to ServerID) error {
 		if to = m.furthest(); to == "" {
 			return errors.New("consensus: there is no other server to hand leadership over to")
 		}
-	case to == m.cfg.ID || m.config.place(to) < 0:
-		return fmt.Errorf("consensus: %q is not another member", to)
+	case to == m.cfg.ID || !m.config.staysVoter(to):
+		return fmt.Errorf("consensus: %q is not another voter", to)
 	}
 	m.transfer = transfer{to: to, deadline: m.now + m.cfg.ElectionTimeout}
 	m.fact(TransferStarted{To: to})
 	return nil
 }
 
-// furthest is the other member with the highest matchIndex among those that were heard last.
+// staysVoter tells whether id is a voter of the new half.
+func (c Configuration) staysVoter(id ServerID) bool {
+	m, ok := c.Find(id)
+	return ok && m.Suffrage.inNew()
+}
+
+// furthest is the other voter with the highest matchIndex among those that were heard last.
 func (m *Module) furthest() ServerID {
 	var best *progress
 	for i := range m.followers {
 		f := &m.followers[i]
-		if f.id == m.cfg.ID {
+		if f.id == m.cfg.ID || !m.config.staysVoter(f.id) {
 			continue
 		}
 		if best == nil || f.matchIndex > best.matchIndex || f.matchIndex == best.matchIndex && f.lastContact > best.lastContact {
@@ -60,7 +66,7 @@ func (m *Module) tellSuccessor() {
 		return
 	}
 	if f := &m.followers[m.config.place(m.transfer.to)]; f.matchIndex == m.log.lastIndex() {
-		m.transfer.told = true
+		m.transfer.told, m.lease.over = true, true
 		m.request(&TimeoutNow{Header: m.header(f.id)})
 	}
 }
@@ -75,7 +81,7 @@ func (m *Module) endLateTransfer() {
 
 // handleTimeoutNow stands for election at once, without asking first: the leader wants it.
 func (m *Module) handleTimeoutNow(msg *TimeoutNow) {
-	if msg.Term == m.currentTerm && m.role == Follower && m.leader == msg.From {
+	if msg.Term == m.currentTerm && m.role == Follower && m.leader == msg.From && m.config.Votes(m.cfg.ID) {
 		m.stand(true)
 	}
 }

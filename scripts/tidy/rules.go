@@ -33,7 +33,7 @@ type Allowed struct {
 // it is made here, and seen in review.
 var Arrows = map[string]Allowed{
 	"raft/consensus": {
-		Std: []string{"errors", "fmt", "slices", "time"},
+		Std: []string{"errors", "fmt", "hash/crc32", "slices", "strings", "time"},
 		Why: "the algorithm has no clock, lock, random source, file, socket or logger: they are arguments and effects",
 	},
 	"raft": {

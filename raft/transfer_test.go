@@ -43,7 +43,7 @@ func TestTransferLeadership(t *testing.T) {
 		if err := c.servers[old].TransferLeadership(aMinute(t), ""); !errors.As(err, &notLeader) {
 			t.Errorf("a follower handed over: %v", err)
 		}
-		if err := c.servers[to].TransferLeadership(aMinute(t), "n9"); err == nil || !strings.Contains(err.Error(), "not another member") {
+		if err := c.servers[to].TransferLeadership(aMinute(t), "n9"); err == nil || !strings.Contains(err.Error(), "not another voter") {
 			t.Errorf("to a stranger: %v", err)
 		}
 	})

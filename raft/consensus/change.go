@@ -46,7 +46,10 @@ func (m *Module) ChangeMembership(changes ...Change) (Index, Term, error) {
 		return 0, 0, err
 	}
 	next := slices.Clone(m.config)
-	for _, change := range changes {
+	for i, change := range changes {
+		if slices.ContainsFunc(changes[:i], func(c Change) bool { return c.ID == change.ID }) {
+			return 0, 0, fmt.Errorf("%w: %s is named twice", ErrBadChange, change.ID)
+		}
 		var err error
 		if next, err = m.changed(next, change); err != nil {
 			return 0, 0, err

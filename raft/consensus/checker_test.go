@@ -53,12 +53,13 @@ func (k *checker) module(id ServerID, m *Module) {
 // logMatching: if two logs contain an entry with the same index and term, then the logs are identical in all
 // entries up through it (Figure 3).
 func (k *checker) logMatching(id ServerID, m *Module, other *server) {
-	a, b := m.log.entries, other.module.log.entries
+	a, b := &m.log, &other.module.log
 	same := false
-	for i := min(len(a), len(b)) - 1; i >= 0; i-- {
-		equal := a[i].Term == b[i].Term && a[i].Kind == b[i].Kind && bytes.Equal(a[i].Data, b[i].Data)
-		if a[i].Term == b[i].Term && !equal || same && !equal {
-			k.fail("Log Matching is violated at index %d: %s has %v, %s has %v", i+1, id, a[i], other.id, b[i])
+	for i := min(a.lastIndex(), b.lastIndex()); i > max(a.base.Index, b.base.Index); i-- {
+		x, y := a.at(i), b.at(i)
+		equal := x.Term == y.Term && x.Kind == y.Kind && bytes.Equal(x.Data, y.Data)
+		if x.Term == y.Term && !equal || same && !equal {
+			k.fail("Log Matching is violated at index %d: %s has %v, %s has %v", i, id, x, other.id, y)
 		}
 		same = same || equal
 	}
@@ -77,6 +78,9 @@ func (k *checker) fact(id ServerID, f Fact) {
 	// Leader Completeness: what is committed is in the logs of the leaders of all higher terms.
 	m := k.c.module(id)
 	for _, e := range k.committed {
+		if e.Index < m.log.base.Index {
+			continue
+		}
 		if term, ok := m.log.term(e.Index); !ok || term != e.Term {
 			k.fail("Leader Completeness is violated: entry %d of term %d is committed, but %s, leader of term %d, has term %d there", e.Index, e.Term, id, leads.Term, term)
 		}
@@ -116,16 +120,70 @@ func (k *checker) applied(id ServerID, entries []Entry) {
 	}
 }
 
+// onMajorityOfDisks counts by hand, in both halves of the configuration that was in force: at the entry, or a later one that its leader
+// knew when it counted. So it is enough that one of them has a majority.
 func (k *checker) onMajorityOfDisks(id ServerID, e Entry) {
-	count := 0
-	for _, s := range k.c.servers {
-		if int(e.Index) <= len(s.disk.Entries) && s.disk.Entries[e.Index-1].Term == e.Term {
-			count++
+	m := k.c.module(id)
+	for _, placed := range m.configs {
+		if placed.index <= e.Index && placed.index < m.configIndexAt(e.Index) {
+			continue
+		}
+		if k.majorityHas(placed.config, e) {
+			return
 		}
 	}
-	if count <= len(k.c.ids)/2 {
-		k.fail("%s committed entry %d of term %d, which is on %d of %d disks", id, e.Index, e.Term, count, len(k.c.ids))
+	k.fail("%s committed entry %d of term %d, which is on no majority of disks", id, e.Index, e.Term)
+}
+
+func (k *checker) majorityHas(config Configuration, e Entry) bool {
+	var has, all [2]int
+	for _, member := range config {
+		s := k.c.servers[member.ID]
+		for half, counts := range []bool{member.Suffrage.inNew(), member.Suffrage.inOld()} {
+			if counts {
+				all[half]++
+				has[half] += int(one(s != nil && s.disk.has(e)))
+			}
+		}
 	}
+	return 2*has[0] > all[0] && (!config.Joint() || 2*has[1] > all[1])
+}
+
+// has tells whether e, which is committed, is saved.
+func (d *Saved) has(e Entry) bool {
+	if e.Index <= d.Base.Index {
+		return true
+	}
+	i := int(e.Index - d.Base.Index - 1)
+	return i < len(d.Entries) && d.Entries[i].Term == e.Term
+}
+
+// configIndexAt gives the place of the configuration in force at an index.
+func (m *Module) configIndexAt(i Index) Index {
+	at := m.configs[0].index
+	for _, placed := range m.configs {
+		if placed.index <= i {
+			at = placed.index
+		}
+	}
+	return at
+}
+
+// restored: a state machine never goes back, and a snapshot is the state after the entries up to its index.
+func (k *checker) restored(id ServerID, snapshot *Snapshot) {
+	if at, ok := k.appliedTo[id]; ok && snapshot.Index <= at {
+		k.fail("%s restored its state machine to index %d after it had applied %d", id, snapshot.Index, at)
+	}
+	want := ""
+	for _, e := range k.committed[:min(int(snapshot.Index), len(k.committed))] {
+		if e.Kind == EntryCommand {
+			want += string(e.Data) + " "
+		}
+	}
+	if snapshot.Index > Index(len(k.committed)) || string(snapshot.Data) != want {
+		k.fail("%s restored %q from the snapshot at index %d, but what was applied up to there is %q", id, snapshot.Data, snapshot.Index, want)
+	}
+	k.appliedTo[id] = snapshot.Index
 }
 
 // ask: a read comes in now, so it must see all that any server has applied by now.

@@ -3,6 +3,7 @@ package consensus
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -21,6 +22,8 @@ type cluster struct {
 	network []Message // sent, not yet delivered; in order of sending
 	check   *checker
 	noop    bool
+	// newcomers are no founders: they wait to be added.
+	newcomers []ServerID
 	stuck   ServerID // its disk does nothing
 	rand    func() uint64
 	limits  func(*Config) // changes the Config of each server
@@ -35,6 +38,7 @@ type server struct {
 	pending []write // handed to the disk, oldest first, not yet done
 	applied []Entry
 	reads   []Read
+	machine string // the state machine: all commands that it applied, one after the other
 }
 
 type write struct {
@@ -60,22 +64,43 @@ func newCluster(t testing.TB, n int, configure ...func(*cluster)) *cluster {
 	return c
 }
 
+func (c *cluster) founders() []ServerID {
+	return slices.DeleteFunc(slices.Clone(c.ids), func(id ServerID) bool { return slices.Contains(c.newcomers, id) })
+}
+
+// compact takes a snapshot of a server's state machine as it is.
+func (c *cluster) compact(id ServerID) error {
+	s := c.servers[id]
+	var err error
+	c.do(id, func(m *Module) {
+		var snapshot *Snapshot
+		if snapshot, err = m.Snapshot(m.lastApplied, []byte(s.machine)); err == nil {
+			err = m.Compact(snapshot)
+		}
+	})
+	return err
+}
+
 // start makes a server's module anew from its disk.
 func (c *cluster) start(id ServerID) {
 	s := c.servers[id]
 	cfg := Config{
-		ID: id, Founders: Voters(c.ids...), HeartbeatInterval: testHeartbeat, ElectionTimeout: testTimeout,
+		ID: id, Founders: Voters(c.founders()...), HeartbeatInterval: testHeartbeat, ElectionTimeout: testTimeout,
 		Rand: c.rand, Noop: c.noop,
 	}
 	if c.limits != nil {
 		c.limits(&cfg)
 	}
-	saved := Saved{HardState: s.disk.HardState, Entries: slices.Clone(s.disk.Entries)}
+	if slices.Contains(c.newcomers, id) {
+		cfg.Founders = nil
+	}
+	saved := s.disk
+	saved.Entries = slices.Clone(saved.Entries)
 	m, err := Restart(c.now, cfg, saved)
 	if err != nil {
 		c.check.t.Fatalf("restart %s: %v", id, err)
 	}
-	s.module, s.pending, s.applied = m, nil, nil
+	s.module, s.pending, s.applied, s.machine = m, nil, nil, ""
 	c.flush(id)
 }
 
@@ -86,16 +111,16 @@ func (c *cluster) crash(id ServerID, whole, parts int) {
 	for i, w := range s.pending {
 		switch {
 		case i < whole:
-			s.disk.keep(w.save)
+			s.disk.Add(w.save)
 		case i == whole:
-			s.disk.keep(w.save.prefix(parts))
+			s.disk.Add(w.save.prefix(parts))
 		}
 	}
 	s.module, s.pending = nil, nil
 	c.check.crashed(id)
 }
 
-// prefix gives the first parts of a save: the hard state is one, each entry is one.
+// prefix gives the first parts of a save: the hard state is one, the snapshot is one, each entry is one.
 func (s Save) prefix(parts int) Save {
 	if s.HardState != nil {
 		if parts == 0 {
@@ -103,18 +128,14 @@ func (s Save) prefix(parts int) Save {
 		}
 		parts--
 	}
+	if s.Snapshot != nil {
+		if parts == 0 {
+			return Save{HardState: s.HardState}
+		}
+		parts--
+	}
 	s.Entries = s.Entries[:min(parts, len(s.Entries))]
 	return s
-}
-
-// keep makes a save durable.
-func (d *Saved) keep(s Save) {
-	if s.HardState != nil {
-		d.HardState = *s.HardState
-	}
-	if len(s.Entries) > 0 {
-		d.Entries = append(slices.Clone(d.Entries[:s.Entries[0].Index-1]), s.Entries...)
-	}
 }
 
 // do calls f on a server's module, if it lives, checks it, and carries out the effects.
@@ -139,7 +160,17 @@ func (c *cluster) flush(id ServerID) {
 	if !e.Save.Empty() || len(e.AfterSave) > 0 {
 		s.pending = append(s.pending, write{e.Save, e.AfterSave})
 	}
+	if e.Restore != nil {
+		c.trace("%s restores its state machine from the snapshot at index %d", id, e.Restore.Index)
+		s.machine = string(e.Restore.Data)
+		c.check.restored(id, e.Restore)
+	}
 	s.applied = append(s.applied, e.Apply...)
+	for _, entry := range e.Apply {
+		if entry.Kind == EntryCommand {
+			s.machine += string(entry.Data) + " "
+		}
+	}
 	s.reads = append(s.reads, e.Reads...)
 	c.check.applied(id, e.Apply)
 	c.check.reads(id, e.Reads)
@@ -154,7 +185,7 @@ func (c *cluster) save(id ServerID) bool {
 	}
 	w := s.pending[0]
 	s.pending = s.pending[1:]
-	s.disk.keep(w.save)
+	s.disk.Add(w.save)
 	if !w.save.Empty() {
 		c.trace("%s saved %s", id, describeSave(w.save))
 	}
@@ -220,20 +251,20 @@ func (c *cluster) tick(id ServerID) {
 func (c *cluster) module(id ServerID) *Module { return c.servers[id].module }
 
 func describeSave(s Save) string {
-	text := ""
+	var parts []string
 	if s.HardState != nil {
-		text = fmt.Sprintf("term %d", s.HardState.Term)
+		parts = append(parts, fmt.Sprintf("term %d", s.HardState.Term))
 		if s.HardState.VotedFor != "" {
-			text += fmt.Sprintf(", vote for %s", s.HardState.VotedFor)
+			parts = append(parts, fmt.Sprintf("vote for %s", s.HardState.VotedFor))
 		}
+	}
+	if s.Snapshot != nil {
+		parts = append(parts, fmt.Sprintf("snapshot %d:%d", s.Snapshot.Index, s.Snapshot.Term), fmt.Sprintf("log from %d", s.Base.Index+1))
 	}
 	if len(s.Entries) > 0 {
-		if text != "" {
-			text += ", "
-		}
-		text += "entries " + describeEntries(s.Entries)
+		parts = append(parts, "entries "+describeEntries(s.Entries))
 	}
-	return text
+	return strings.Join(parts, ", ")
 }
 
 // describeEntries writes entries as index:term.
@@ -275,6 +306,17 @@ func describeMessage(verb string, msg Message) string {
 		return fmt.Sprintf("%s RequestPreVote term=%d nextTerm=%d lastLog=%d:%d", head, m.Term, m.NextTerm, m.LastLogIndex, m.LastLogTerm)
 	case *RequestPreVoteReply:
 		return fmt.Sprintf("%s RequestPreVoteReply term=%d nextTerm=%d voteGranted=%t", head, m.Term, m.NextTerm, m.VoteGranted)
+	case *InstallSnapshot:
+		done := ""
+		if m.Done {
+			done = " done"
+		}
+		return fmt.Sprintf("%s InstallSnapshot term=%d lastIncluded=%d:%d offset=%d data=%q%s", head, m.Term, m.LastIncluded.Index, m.LastIncluded.Term, m.Offset, m.Data, done)
+	case *InstallSnapshotReply:
+		if m.Installed {
+			return fmt.Sprintf("%s InstallSnapshotReply term=%d lastIncluded=%d:%d installed", head, m.Term, m.LastIncluded.Index, m.LastIncluded.Term)
+		}
+		return fmt.Sprintf("%s InstallSnapshotReply term=%d lastIncluded=%d:%d offset=%d", head, m.Term, m.LastIncluded.Index, m.LastIncluded.Term, m.Offset)
 	case *TimeoutNow:
 		return fmt.Sprintf("%s TimeoutNow term=%d", head, m.Term)
 	}

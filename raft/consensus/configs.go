@@ -57,6 +57,21 @@ func (m *Module) noteConfigs(from Index, entries []Entry) {
 	}
 }
 
+// mayStand tells whether this server is a voter, or was one before a change that is not known to be committed here. "A server that is not
+// part of its own latest configuration should still start new elections, as it might still be needed until the C_new entry is
+// committed" (thesis 4.2.2): nobody else may have that entry. Its own vote does not count then.
+func (m *Module) mayStand() bool {
+	for i := len(m.configs) - 1; i >= 0; i-- {
+		if m.configs[i].config.Votes(m.cfg.ID) {
+			return true
+		}
+		if m.configs[i].index <= m.commitIndex {
+			return false
+		}
+	}
+	return false
+}
+
 // configAt gives the configuration as of an index that is not before the newest snapshot.
 func (m *Module) configAt(i Index) Configuration {
 	n := len(m.configs) - 1

@@ -6,7 +6,7 @@ import "time"
 // to candidate: convert to candidate"; a candidate starts a new election (§5.2, Figure 2). With PreVote it asks first.
 func (m *Module) timeout() {
 	switch {
-	case !m.config.Votes(m.cfg.ID):
+	case !m.mayStand():
 		m.resetElectionTimer() // learners, and servers that wait to be added, do not stand
 		m.leader = ""
 	case m.cfg.CheckQuorum && m.diskHangs():

@@ -102,7 +102,7 @@ func (m *Module) checkLeader() error {
 		switch {
 		case f.id != m.config[i].ID:
 			return fmt.Errorf("the progress of %s stands at the place of %s", f.id, m.config[i].ID)
-		case f.sending != nil && !f.probing && f.nextIndex <= m.log.base.Index:
+		case f.sending != nil && !f.probing:
 			return fmt.Errorf("%s gets a snapshot, and entries from %d on as well", f.id, f.nextIndex)
 		case f.nextIndex <= f.matchIndex:
 			return fmt.Errorf("nextIndex of %s is %d, but its matchIndex is %d", f.id, f.nextIndex, f.matchIndex)

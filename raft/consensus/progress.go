@@ -78,7 +78,7 @@ func (p *progress) matched(index Index) {
 		done++
 	}
 	p.inflight = p.inflight[done:]
-	if p.probing {
+	if p.probing && p.sending == nil {
 		p.replicate()
 	}
 }

@@ -29,7 +29,7 @@ func TestRandomHistories(t *testing.T) {
 type history struct {
 	*cluster
 	rng      *rand.Rand
-	weights  [6]int // how often each kind of event comes; zero among them
+	weights  [8]int // how often each kind of event comes; zero among them
 	proposed int
 	reads    ReadID
 }
@@ -41,8 +41,15 @@ func runHistory(t *testing.T, seed uint64) {
 		c.rand = rng.Uint64
 		c.noop = rng.IntN(2) == 0
 		small, preVote, checkQuorum := rng.IntN(2) == 0, rng.IntN(2) == 0, rng.IntN(2) == 0
+		trailing := rng.IntN(20)*entryOverhead - 1
+		if rng.IntN(2) == 0 { // with changes of membership
+			preVote, checkQuorum = true, true
+			c.newcomers = []ServerID{"x1", "x2"}[:1+rng.IntN(2)]
+			c.ids = append(c.ids, c.newcomers...)
+		}
 		c.limits = func(cfg *Config) {
 			cfg.PreVote, cfg.CheckQuorum = preVote, checkQuorum
+			cfg.TrailingBytes, cfg.MaxChunkBytes = trailing, 40
 			if small { // so small that windows close and batches are cut
 				cfg.MaxBatchBytes, cfg.MaxInflightMessages, cfg.MaxInflightBytes = 2*entryOverhead, 2, 8*entryOverhead
 			}
@@ -66,6 +73,12 @@ func (h *history) anyone() ServerID { return h.ids[h.rng.IntN(len(h.ids))] }
 // event does one thing, by chance.
 func (h *history) event() {
 	id := h.anyone()
+	if h.rng.IntN(100) < h.weights[6] {
+		_ = h.compact(id) // refused where there is nothing new
+	}
+	if h.rng.IntN(100) < h.weights[7] && len(h.newcomers) > 0 {
+		h.change(id)
+	}
 	switch n := h.rng.IntN(60 + h.weights[0] + h.weights[1] + h.weights[2] + h.weights[3] + h.weights[4]); {
 	case n < 30:
 		for range h.rng.IntN(8) {
@@ -129,6 +142,19 @@ func (h *history) read(id ServerID) {
 	})
 }
 
+// change asks for a random change of membership; it is refused by all but a leader, and by a leader that cannot make it.
+func (h *history) change(id ServerID) {
+	changes := make([]Change, 1+h.rng.IntN(2))
+	for i := range changes {
+		changes[i] = Change{Op: ChangeOp(1 + h.rng.IntN(5)), ID: h.anyone()}
+	}
+	h.do(id, func(m *Module) {
+		if _, _, err := m.ChangeMembership(changes...); err == nil {
+			h.trace("%s is asked for %v", id, changes)
+		}
+	})
+}
+
 func (h *history) crashOrRestart(id ServerID) {
 	s := h.servers[id]
 	if s.module == nil {
@@ -170,8 +196,10 @@ func (h *history) heal(t *testing.T) {
 			h.propose(next)
 			h.read(next)
 			h.settle(nil)
-			h.tick(next) // a heartbeat tells the followers what is committed
-			h.settle(nil)
+			for range 3 { // one of them is a heartbeat, which tells the followers what is committed
+				h.tick(next)
+				h.settle(nil)
+			}
 			if len(h.check.committed) > before && h.converged(next) {
 				return
 			}
@@ -180,7 +208,11 @@ func (h *history) heal(t *testing.T) {
 }
 
 func (h *history) converged(leader ServerID) bool {
-	for _, id := range h.ids {
+	if h.module(leader).config.Joint() {
+		return false
+	}
+	for _, member := range h.module(leader).config {
+		id := member.ID
 		if h.check.appliedTo[id] != Index(len(h.check.committed)) {
 			return false
 		}

@@ -255,10 +255,10 @@ func (m *Module) matched(f *progress, index Index) {
 	if index > f.matchIndex {
 		f.advanced(m.now)
 	}
-	f.matched(index)
-	if _, reaches := m.log.term(f.matchIndex); reaches {
+	if index >= m.log.base.Index {
 		f.sending = nil // also when it turns out that it had more than it seemed
 	}
+	f.matched(index)
 	if m.config[m.config.place(f.id)].Suffrage != Voter {
 		f.catchUp.advance(f.matchIndex, m.log.lastIndex(), m.now, m.cfg.ElectionTimeout)
 	}

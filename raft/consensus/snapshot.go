@@ -10,6 +10,9 @@ var (
 	ErrNotApplied = errors.New("consensus: a snapshot cannot reach further than what was applied")
 	// ErrSnapshotTooLarge: it exceeds Config.MaxSnapshotBytes, so no follower would take it.
 	ErrSnapshotTooLarge = errors.New("consensus: the snapshot is larger than MaxSnapshotBytes")
+	// ErrNoConfiguration: a server that was added has not come to the entry yet that says who takes part, and a snapshot
+	// has to say it. Try again when more is applied.
+	ErrNoConfiguration = errors.New("consensus: this server does not know yet who takes part at that index")
 )
 
 // Snapshot gives the snapshot whose state machine, after applying upTo, has the state data. It changes nothing: Compact, with what
@@ -22,6 +25,8 @@ func (m *Module) Snapshot(upTo Index, data []byte) (*Snapshot, error) {
 		return nil, ErrNotApplied
 	case upTo <= m.snapshotIndex():
 		return nil, ErrCompacted
+	case len(m.configAt(upTo)) == 0:
+		return nil, ErrNoConfiguration
 	}
 	term, _ := m.log.term(upTo) // base <= snapshotIndex < upTo <= lastIndex
 	return &Snapshot{Position: Position{Index: upTo, Term: term}, Config: m.configAt(upTo), Data: data}, nil

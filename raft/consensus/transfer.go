@@ -81,7 +81,7 @@ func (m *Module) endLateTransfer() {
 
 // handleTimeoutNow stands for election at once, without asking first: the leader wants it.
 func (m *Module) handleTimeoutNow(msg *TimeoutNow) {
-	if msg.Term == m.currentTerm && m.role == Follower && m.leader == msg.From && m.config.Votes(m.cfg.ID) {
+	if msg.Term == m.currentTerm && m.role == Follower && m.leader == msg.From && m.mayStand() {
 		m.stand(true)
 	}
 }

@@ -93,7 +93,9 @@ func (m *Module) changed(c Configuration, change Change) (Configuration, error) 
 	isVoter := member.Suffrage == Voter
 	switch {
 	case change.Op == AddLearner && member.Suffrage == Learner, change.Op == AddVoter && (member.Suffrage == Learner || member.Suffrage == Joining):
-		member.Address = change.Address
+		if change.Address != "" {
+			member.Address = change.Address
+		}
 		if change.Op == AddVoter {
 			member.Suffrage = Joining
 		}
@@ -148,9 +150,29 @@ func (m *Module) promoteJoining() {
 
 // appendConfiguration puts a configuration into the log. It is in force at once.
 func (m *Module) appendConfiguration(c Configuration) Index {
+	before := m.followers
 	index := m.appendEntry(EntryConfiguration, c.Encode())
 	m.noteConfigs(index, m.log.slice(index, index))
+	m.departing = nil
+	for _, f := range before {
+		if m.config.place(f.id) < 0 && !f.probing {
+			m.replicateTo(&f)
+			m.departing = append(m.departing, f)
+		}
+	}
 	return index
+}
+
+// bidFarewell lets those that are members no more know that this is committed, so that they need not ask for votes. Nothing depends
+// on it: it may be lost.
+func (m *Module) bidFarewell() {
+	for i := range m.departing {
+		f := &m.departing[i]
+		if _, reaches := m.log.term(f.nextIndex - 1); reaches && f.id != m.cfg.ID {
+			m.appendEntries(f, nil)
+		}
+	}
+	m.departing = nil
 }
 
 // configCommitted does what follows when a leader's configuration is committed: from a joint one it goes on to the new one (§6:
@@ -161,6 +183,7 @@ func (m *Module) configCommitted() {
 	switch {
 	case m.config.Joint():
 		m.appendConfiguration(m.config.leaveJoint())
+		return
 	case !m.config.Votes(m.cfg.ID):
 		for i := range m.followers {
 			f := &m.followers[i]
@@ -171,6 +194,9 @@ func (m *Module) configCommitted() {
 		if next := m.furthest(); next != "" && m.followers[m.config.place(next)].matchIndex == m.log.lastIndex() {
 			m.request(&TimeoutNow{Header: m.header(next)})
 		}
+		m.bidFarewell()
 		m.stepDown("it is no voter any more")
+	default:
+		m.bidFarewell()
 	}
 }

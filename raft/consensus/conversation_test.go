@@ -15,12 +15,15 @@ import (
 //
 // Commands. Everything not asked for does not happen:
 //
-//	cluster NAME... [noop] [prevote] [checkquorum]    servers that saved nothing
+//	cluster NAME... [noop] [prevote] [checkquorum] [lease=TIME] [trailing=BYTES] [chunk=BYTES] [newcomers=(NAME,...)]
+//	                              servers that saved nothing; newcomers wait to be added
 //	saved NAME term=T [vote=V] log=(T...)    what is on a server's disk, before it is first used
 //	timeout NAME                  its election timeout elapses
 //	heartbeat NAME                its heartbeat interval elapses
-//	pass TIME [without=(NAME...)] [stuck=NAME]    time passes; whoever has something to do does it when it is due; messages are
+//	pass TIME [without=(NAME,...)] [stuck=NAME]    time passes; whoever has something to do does it when it is due; messages are
 //	                              not shown; those from and to the named are lost; the disk of stuck does nothing
+//	compact NAME                  it takes a snapshot of its state machine
+//	change NAME OP=NAME...        the leader is asked to addlearner, addvoter, promote, demote or remove servers
 //	transfer NAME [to=NAME]       the leader is asked to hand leadership over
 //	propose NAME COMMAND...       commands come in, in one batch
 //	read NAME                     a read comes in
@@ -30,7 +33,7 @@ import (
 //	repeat FROM->TO               the oldest message on that link will arrive once more
 //	hold FROM->TO                 the oldest message on that link is held back, past any settle
 //	release                       what was held back is under way again
-//	settle [without=(NAME...)]    disks and network complete everything; messages from and to the named are lost
+//	settle [without=(NAME,...)]    disks and network complete everything; messages from and to the named are lost
 //	crash NAME [whole=N] [parts=N]    it crashes; of its pending writes N whole ones and N parts of the next were done
 //	restart NAME                  it comes back with what is on its disk
 //	logs                          the terms of all logs; [n] is an entry that is not committed here
@@ -57,7 +60,8 @@ func (v *conversation) run(t *testing.T, d *datadriven.TestData) string {
 		return "ok"
 	}
 	commands := map[string]func(*datadriven.TestData){
-		"saved": v.saved, "propose": v.propose, "read": v.read, "settle": v.settle, "crash": v.crash, "pass": v.pass, "transfer": v.transfer,
+		"compact": v.compact, "change": v.change,
+		"saved":   v.saved, "propose": v.propose, "read": v.read, "settle": v.settle, "crash": v.crash, "pass": v.pass, "transfer": v.transfer,
 		"timeout":   func(d *datadriven.TestData) { v.c.timeout(v.name(d, 0)) },
 		"heartbeat": func(d *datadriven.TestData) { v.c.tick(v.name(d, 0)) },
 		"save":      func(d *datadriven.TestData) { v.c.save(v.name(d, 0)) },
@@ -94,12 +98,27 @@ func (v *conversation) cluster(t *testing.T, d *datadriven.TestData) {
 			switch arg.Key {
 			case "noop":
 				c.noop = true
-			case "prevote", "checkquorum":
+			case "prevote", "checkquorum", "trailing", "chunk", "lease":
+			case "newcomers":
+				for _, val := range arg.Vals {
+					c.ids = append(c.ids, ServerID(val))
+					c.newcomers = append(c.newcomers, ServerID(val))
+				}
 			default:
 				c.ids = append(c.ids, ServerID(arg.Key))
 			}
 		}
-		c.limits = func(cfg *Config) { cfg.PreVote, cfg.CheckQuorum = d.HasArg("prevote"), d.HasArg("checkquorum") }
+		given := Config{PreVote: d.HasArg("prevote"), CheckQuorum: d.HasArg("checkquorum")} // d is gone at a restart
+		d.MaybeScanArgs(t, "trailing", &given.TrailingBytes)
+		d.MaybeScanArgs(t, "chunk", &given.MaxChunkBytes)
+		var lease string
+		if d.MaybeScanArgs(t, "lease", &lease) {
+			given.LeaseDuration, _ = time.ParseDuration(lease)
+		}
+		c.limits = func(cfg *Config) {
+			cfg.PreVote, cfg.CheckQuorum, cfg.LeaseDuration = given.PreVote, given.CheckQuorum, given.LeaseDuration
+			cfg.TrailingBytes, cfg.MaxChunkBytes = given.TrailingBytes, given.MaxChunkBytes
+		}
 	})
 	v.c.trace = func(format string, args ...any) { fmt.Fprintf(&v.out, format+"\n", args...) }
 }
@@ -202,6 +221,25 @@ func (v *conversation) pass(d *datadriven.TestData) {
 	v.c.trace, v.c.stuck = trace, ""
 }
 
+func (v *conversation) compact(d *datadriven.TestData) {
+	if err := v.c.compact(v.name(d, 0)); err != nil {
+		fmt.Fprintf(&v.out, "%s refuses: %v\n", v.name(d, 0), err)
+	}
+}
+
+func (v *conversation) change(d *datadriven.TestData) {
+	ops := map[string]ChangeOp{"addlearner": AddLearner, "addvoter": AddVoter, "promote": Promote, "demote": Demote, "remove": Remove}
+	var changes []Change
+	for _, arg := range d.CmdArgs[1:] {
+		changes = append(changes, Change{Op: ops[arg.Key], ID: ServerID(arg.Vals[0])})
+	}
+	v.c.do(v.name(d, 0), func(m *Module) {
+		if _, _, err := m.ChangeMembership(changes...); err != nil {
+			fmt.Fprintf(&v.out, "%s refuses: %v\n", m.cfg.ID, err)
+		}
+	})
+}
+
 func (v *conversation) transfer(d *datadriven.TestData) {
 	var to string
 	d.MaybeScanArgs(v.t, "to", &to)
@@ -241,10 +279,11 @@ func (v *conversation) logs(*datadriven.TestData) {
 	for _, id := range v.c.ids {
 		s := v.c.servers[id]
 		fmt.Fprintf(&v.out, "%-6s |", id)
-		entries, commit := s.disk.Entries, Index(0)
+		entries, commit, base := s.disk.Entries, Index(0), s.disk.Base.Index
 		if s.module != nil {
-			entries, commit = s.module.log.entries, s.module.commitIndex
+			entries, commit, base = s.module.log.entries, s.module.commitIndex, s.module.log.base.Index
 		}
+		v.out.WriteString(strings.Repeat("  . ", int(base)))
 		for _, e := range entries {
 			if e.Index <= commit {
 				fmt.Fprintf(&v.out, "  %d ", e.Term)

@@ -44,6 +44,7 @@ type Module struct {
 
 	// Leader's state, made anew in becomeLeader.
 	followers         []progress // by place in config; the leader's own disk is one of them
+	departing         []progress // members no more, since the latest configuration; they are told when it is committed
 	heartbeatDeadline time.Duration
 	uncommittedBytes  int           // sum of entryBytes over the entries beyond commitIndex
 	quorumDeadline    time.Duration // CheckQuorum: when to look next whether a majority was heard
@@ -231,7 +232,7 @@ func (m *Module) becomeFollower(leader ServerID) {
 	m.role = Follower
 	m.leader = leader
 	m.votes = nil
-	m.followers = nil
+	m.followers, m.departing = nil, nil
 	m.ackOwnLog = false
 	m.transfer = transfer{}
 	m.lease = lease{}

@@ -1,0 +1,289 @@
+package consensus
+
+import (
+	"errors"
+	"hash/crc32"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// applied gives n1 as leader with a log of n committed and applied commands of 100 bytes each.
+func applied(t *testing.T, n int, limits func(*Config)) *Module {
+	t.Helper()
+	m := leader(t, limits)
+	for range n {
+		if _, _, err := m.Propose(EntryCommand, make([]byte, 100)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.Flush()
+	for _, id := range []ServerID{"n1", "n2"} {
+		m.Step(m.now, &AppendEntriesReply{Header: Header{id, "n1", 1}, Success: true, MatchIndex: Index(n)})
+	}
+	m.Flush()
+	return m
+}
+
+func compactAt(t *testing.T, m *Module, index Index, data string) Effects {
+	t.Helper()
+	snapshot, err := m.Snapshot(index, []byte(data))
+	if err == nil {
+		err = m.Compact(snapshot)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.CheckInvariants(); err != nil {
+		t.Fatal(err)
+	}
+	return m.Flush()
+}
+
+func TestSnapshotsThatAreRefused(t *testing.T) {
+	m := applied(t, 5, func(c *Config) { c.MaxSnapshotBytes = 10 })
+	if _, _, err := m.Propose(EntryCommand, nil); err != nil { // 6 is not committed
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		index Index
+		data  string
+		want  error
+	}{
+		"of what was not applied":     {6, "", ErrNotApplied},
+		"of what is not in the log":   {7, "", ErrNotApplied},
+		"at the beginning of all":     {0, "", ErrCompacted},
+		"larger than what is allowed": {5, "01234567890", ErrSnapshotTooLarge},
+	} {
+		if _, err := m.Snapshot(c.index, []byte(c.data)); !errors.Is(err, c.want) {
+			t.Errorf("%s: got %v, want %v", name, err, c.want)
+		}
+	}
+	late, err := m.Snapshot(3, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compactAt(t, m, 4, "four")
+	if _, err := m.Snapshot(4, nil); !errors.Is(err, ErrCompacted) {
+		t.Errorf("one that is there already: got %v", err)
+	}
+	if err := m.Compact(late); !errors.Is(err, ErrCompacted) || m.Status().Snapshot.Index != 4 {
+		t.Errorf("one that was overtaken: got %v, the snapshot is at %v", err, m.Status().Snapshot)
+	}
+}
+
+// A server that was added does not know who takes part before it has come to the entry that says so.
+func TestNoSnapshotWithoutAConfiguration(t *testing.T) {
+	cfg := validConfig()
+	cfg.Founders, cfg.CheckQuorum = nil, true
+	m, err := Restart(0, cfg, Saved{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries := []Entry{{Index: 1, Term: 1, Kind: EntryCommand}, {Index: 2, Term: 1, Kind: EntryConfiguration, Data: Voters("n2").Encode()}}
+	m.Step(0, &AppendEntries{Header: Header{"n2", "n1", 1}, Entries: entries, LeaderCommit: 2})
+	m.Flush()
+	if _, err := m.Snapshot(1, nil); !errors.Is(err, ErrNoConfiguration) {
+		t.Errorf("at 1: got %v", err)
+	}
+	if s, err := m.Snapshot(2, nil); err != nil || s.Config.String() != "n2" {
+		t.Errorf("at 2: got %v, %v", s, err)
+	}
+}
+
+// What a snapshot says of membership is as of its index, not as of now.
+func TestSnapshotCarriesTheConfigurationOfItsIndex(t *testing.T) {
+	m := changing(t)
+	for i, id := range []ServerID{"x1", "x2"} {
+		if _, _, err := m.ChangeMembership(Change{Op: AddLearner, ID: id}); err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range []ServerID{"n1", "n2"} {
+			m.Step(m.now, &AppendEntriesReply{Header: Header{id, "n1", 1}, Success: true, MatchIndex: Index(2 + i)})
+		}
+		m.Flush()
+	}
+	e := compactAt(t, m, 2, "")
+	if got := e.Save.Snapshot.Config.String(); got != "n1 n2 n3 x1(learner)" {
+		t.Errorf("at index 2 it was %s", got)
+	}
+	saved := Saved{HardState: HardState{Term: 1}, Snapshot: e.Save.Snapshot, Base: e.Save.Base}
+	saved.Entries = slices.Clone(m.log.slice(m.log.base.Index+1, m.log.lastIndex()))
+	again, err := Restart(0, m.cfg, saved)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := again.Status().Config.String(); got != "n1 n2 n3 x1(learner) x2(learner)" {
+		t.Errorf("after a restart %s is in force", got)
+	}
+}
+
+func TestTrailingPartOfTheLogStays(t *testing.T) {
+	size := 100 + entryOverhead
+	for trailing, first := range map[int]Index{-1: 6, size - 1: 6, size: 5, 3 * size: 3, 100 * size: 1} {
+		m := applied(t, 7, func(c *Config) { c.TrailingBytes = trailing })
+		e := compactAt(t, m, 5, "five")
+		s := m.Status()
+		if s.FirstLogIndex != first || e.Save.Base.Index != first-1 || s.LastLogIndex != 7 || s.LogBytes != int(8-first)*size {
+			t.Errorf("%d bytes: the log has %d to %d (%d bytes), and is saved from behind %d; want it to begin at %d",
+				trailing, s.FirstLogIndex, s.LastLogIndex, s.LogBytes, e.Save.Base.Index, first)
+		}
+	}
+}
+
+// The log that a follower needs behind the snapshot that it is getting stays, while it answers and while the log is not half full.
+func TestLogStaysWhileASnapshotIsSent(t *testing.T) {
+	behind := func(limits func(*Config)) *Module {
+		m := applied(t, 10, func(c *Config) {
+			c.TrailingBytes = -1
+			if limits != nil {
+				limits(c)
+			}
+		})
+		m.Step(m.now+1, &AppendEntriesReply{Header: Header{"n3", "n1", 1}}) // n3 has nothing
+		compactAt(t, m, 5, "five")
+		if !m.Status().Members[2].SendingSnapshot {
+			t.Fatal("n3 gets no snapshot")
+		}
+		return m
+	}
+	m := behind(nil)
+	compactAt(t, m, 9, "nine")
+	if first := m.Status().FirstLogIndex; first != 6 {
+		t.Errorf("while n3 answers, the log begins at %d", first)
+	}
+	m = behind(nil)
+	m.advanceClock(m.now + m.cfg.ElectionTimeout)
+	compactAt(t, m, 9, "nine")
+	if first := m.Status().FirstLogIndex; first != 10 {
+		t.Errorf("when n3 is silent, the log begins at %d", first)
+	}
+	m = behind(func(c *Config) { c.MaxLogBytes = 10 * (100 + entryOverhead); c.MaxUncommittedBytes = c.MaxLogBytes })
+	m.cfg.MaxLogBytes = 4 * (100 + entryOverhead)
+	compactAt(t, m, 9, "nine")
+	if first := m.Status().FirstLogIndex; first != 10 {
+		t.Errorf("when the log is full, it begins at %d", first)
+	}
+}
+
+// chunk gives a message of n2's snapshot, at 9 in term 3, to n1.
+func chunk(all string, offset, size int, done bool) *InstallSnapshot {
+	end := offset + size
+	return &InstallSnapshot{
+		Header: Header{"n2", "n1", 3}, LastIncluded: Position{Index: 9, Term: 2}, Config: Voters("n1", "n2", "n3"),
+		Offset: uint64(offset), Data: []byte(all[offset:end]), Checksum: crc32.Checksum([]byte(all[:end]), castagnoli), Done: done,
+	}
+}
+
+// install steps a chunk and gives the reply.
+func install(t *testing.T, m *Module, msg *InstallSnapshot) (*InstallSnapshotReply, Effects) {
+	t.Helper()
+	m.Step(m.now, msg)
+	e := m.Flush()
+	if err := m.CheckInvariants(); err != nil {
+		t.Fatal(err)
+	}
+	if len(e.AfterSave) != 1 {
+		t.Fatalf("%d replies", len(e.AfterSave))
+	}
+	return e.AfterSave[0].(*InstallSnapshotReply), e
+}
+
+func TestChunksThatDoNotFit(t *testing.T) {
+	const all, other = "the state", "another state"
+	m := follower(t)
+	if reply, _ := install(t, m, chunk(all, 3, 2, false)); reply.Offset != 0 {
+		t.Errorf("a chunk from the middle was taken: offset %d", reply.Offset)
+	}
+	if reply, _ := install(t, m, chunk(all, 0, 3, false)); reply.Offset != 3 {
+		t.Errorf("the first chunk was not taken: offset %d", reply.Offset)
+	}
+	if reply, _ := install(t, m, chunk(all, 0, 3, false)); reply.Offset != 3 {
+		t.Errorf("a repeat changed something: offset %d", reply.Offset)
+	}
+	if reply, _ := install(t, m, chunk(other, 3, 2, false)); reply.Offset != 0 {
+		t.Errorf("a chunk of another snapshot was put behind the first: offset %d", reply.Offset)
+	}
+	install(t, m, chunk(all, 0, 3, false))
+	reply, e := install(t, m, chunk(all, 3, len(all)-3, true))
+	if !reply.Installed || e.Restore == nil || string(e.Restore.Data) != all || !e.Save.Installed || e.Save.Snapshot != e.Restore {
+		t.Errorf("the last chunk: reply %+v, effects %+v", reply, e)
+	}
+	if s := m.Status(); s.CommitIndex != 9 || s.LastLogIndex != 9 || s.LastLogTerm != 2 || s.FirstLogIndex != 10 {
+		t.Errorf("after it: %+v", s)
+	}
+	if reply, e := install(t, m, chunk(all, 0, len(all), true)); !reply.Installed || e.Restore != nil || !e.Save.Empty() {
+		t.Errorf("the same again: reply %+v, effects %+v", reply, e)
+	}
+}
+
+func TestSnapshotThatIsTooLargeIsNotTaken(t *testing.T) {
+	m := follower(t)
+	m.cfg.MaxSnapshotBytes = 5
+	install(t, m, chunk("the state", 0, 3, false))
+	if reply, e := install(t, m, chunk("the state", 3, 6, true)); reply.Installed || reply.Offset != 0 || e.Restore != nil || m.incoming != nil {
+		t.Errorf("reply %+v, effects %+v", reply, e)
+	}
+}
+
+func TestChunkOfAnEarlierTermIsRefused(t *testing.T) {
+	m := follower(t)
+	old := chunk("the state", 0, 9, true)
+	old.Term = 2
+	if reply, e := install(t, m, old); reply.Installed || reply.Term != 3 || e.Restore != nil {
+		t.Errorf("reply %+v, effects %+v", reply, e)
+	}
+}
+
+func TestSnapshotsThatNoServerSendsChangeNothing(t *testing.T) {
+	for name, spoil := range map[string]func(*InstallSnapshot){
+		"no place":               func(s *InstallSnapshot) { s.LastIncluded = Position{} },
+		"no term":                func(s *InstallSnapshot) { s.LastIncluded.Term = 0 },
+		"of a later term":        func(s *InstallSnapshot) { s.LastIncluded.Term = 4 },
+		"no configuration":       func(s *InstallSnapshot) { s.Config = nil },
+		"a bad configuration":    func(s *InstallSnapshot) { s.Config = Voters("n1", "n1") },
+		"from this very server":  func(s *InstallSnapshot) { s.From = "n1" },
+		"a sender without name ": func(s *InstallSnapshot) { s.From = "" },
+	} {
+		m := follower(t)
+		msg := chunk("the state", 0, 9, true)
+		spoil(msg)
+		m.Step(0, msg)
+		if e := m.Flush(); !e.Save.Empty() || e.Restore != nil || len(e.AfterSave) > 0 {
+			t.Errorf("%s: it had effects: %+v", name, e)
+		}
+	}
+}
+
+func TestSavedSnapshotsThatAreRefused(t *testing.T) {
+	good := func() Saved {
+		return Saved{
+			HardState: HardState{Term: 3},
+			Snapshot:  &Snapshot{Position: Position{Index: 5, Term: 2}, Config: Voters("n1")},
+			Base:      Position{Index: 4, Term: 1},
+			Entries:   []Entry{{Index: 5, Term: 2}, {Index: 6, Term: 3}},
+		}
+	}
+	if m, err := Restart(0, validConfig(), good()); err != nil || m.Status().CommitIndex != 5 || m.Flush().Restore == nil {
+		t.Fatalf("a good one: %v", err)
+	}
+	for name, c := range map[string]struct {
+		spoil func(*Saved)
+		says  string
+	}{
+		"a base without snapshot":    {func(s *Saved) { s.Snapshot = nil }, "there is no snapshot"},
+		"a log that begins too late": {func(s *Saved) { s.Base = Position{Index: 6, Term: 3} }, "gap"},
+		"a log that ends too early":  {func(s *Saved) { s.Entries = nil }, "gap"},
+		"other terms":                {func(s *Saved) { s.Snapshot.Term = 3 }, "term 2 there"},
+		"a term of the future":       {func(s *Saved) { s.HardState.Term = 1 }, "in term 1"},
+		"no configuration":           {func(s *Saved) { s.Snapshot.Config = nil }, "no configuration"},
+		"a bad configuration":        {func(s *Saved) { s.Snapshot.Config = Voters("") }, "empty ID"},
+		"a bad entry":                {func(s *Saved) { s.Entries[1].Kind = EntryConfiguration }, "cannot be used"},
+	} {
+		saved := good()
+		c.spoil(&saved)
+		if _, err := Restart(0, validConfig(), saved); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: got %v, want an error that says %q", name, err, c.says)
+		}
+	}
+}

@@ -24,10 +24,10 @@ type cluster struct {
 	noop    bool
 	// newcomers are no founders: they wait to be added.
 	newcomers []ServerID
-	stuck   ServerID // its disk does nothing
-	rand    func() uint64
-	limits  func(*Config) // changes the Config of each server
-	trace   func(format string, args ...any)
+	stuck     ServerID // its disk does nothing
+	rand      func() uint64
+	limits    func(*Config) // changes the Config of each server
+	trace     func(format string, args ...any)
 }
 
 // server is one module with its disk. A crash takes the module and what is still pending.

@@ -61,7 +61,7 @@ func (v *conversation) run(t *testing.T, d *datadriven.TestData) string {
 	}
 	commands := map[string]func(*datadriven.TestData){
 		"compact": v.compact, "change": v.change,
-		"saved":   v.saved, "propose": v.propose, "read": v.read, "settle": v.settle, "crash": v.crash, "pass": v.pass, "transfer": v.transfer,
+		"saved": v.saved, "propose": v.propose, "read": v.read, "settle": v.settle, "crash": v.crash, "pass": v.pass, "transfer": v.transfer,
 		"timeout":   func(d *datadriven.TestData) { v.c.timeout(v.name(d, 0)) },
 		"heartbeat": func(d *datadriven.TestData) { v.c.tick(v.name(d, 0)) },
 		"save":      func(d *datadriven.TestData) { v.c.save(v.name(d, 0)) },

@@ -20,9 +20,6 @@ func (l *log) lastTerm() Term {
 	return term
 }
 
-// last is the place of the last entry.
-func (l *log) last() Position { return Position{Index: l.lastIndex(), Term: l.lastTerm()} }
-
 // term gives the term of the entry at i; 0 for i = 0, the place before the first entry. It says false for an
 // entry that is not there, or not any more: "missing" must never look like term 0, or a follower accepts 0 = 0.
 func (l *log) term(i Index) (Term, bool) {

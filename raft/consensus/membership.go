@@ -108,7 +108,7 @@ func (c Configuration) leaveJoint() Configuration {
 
 // Validate tells what is wrong with a configuration that came from outside.
 func (c Configuration) Validate() error {
-	voters := 0
+	voters, old := 0, 0
 	for i, m := range c {
 		switch {
 		case m.ID == "":
@@ -125,12 +125,17 @@ func (c Configuration) Validate() error {
 		if m.Suffrage.inNew() {
 			voters++
 		}
+		if m.Suffrage.inOld() {
+			old++
+		}
 	}
 	switch {
 	case len(c) > maxMembers:
 		return fmt.Errorf("%d members are more than %d", len(c), maxMembers)
 	case len(c) > 0 && voters == 0:
 		return errors.New("nobody would vote: keep at least one voter")
+	case len(c) > 0 && old == 0:
+		return errors.New("a joint configuration without an old half")
 	}
 	return nil
 }

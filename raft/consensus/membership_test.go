@@ -41,6 +41,7 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		"no suffrage":          {Configuration{{ID: "a"}}, "suffrage 0"},
 		"learners alone":       {Configuration{{ID: "a", Suffrage: Learner}}, "nobody would vote"},
 		"nobody stays a voter": {Configuration{{ID: "a", Suffrage: Outgoing}}, "nobody would vote"},
+		"no old half":          {Configuration{{ID: "a", Suffrage: Incoming}}, "without an old half"},
 		"too many":             {many, "257 members"},
 	} {
 		if err := c.config.Validate(); err == nil || !strings.Contains(err.Error(), c.says) {
@@ -54,6 +55,15 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		if c, err := DecodeConfiguration(b); err == nil {
 			t.Errorf("%s: it was decoded to %v", name, c)
 		}
+	}
+}
+
+func TestNobodyAgreesOnNothing(t *testing.T) {
+	if got := (Configuration{}).agreed(func(int) uint64 { return 1 }); got != 0 || (Configuration{}).String() != "" {
+		t.Errorf("in an empty configuration there is agreement on %d", got)
+	}
+	if text := Suffrage(9).String(); text != "unknown" {
+		t.Errorf("an unknown suffrage is called %q", text)
 	}
 }
 

@@ -22,6 +22,10 @@ func TestConfigMistakesAreNamed(t *testing.T) {
 	}{
 		"no ID":               {func(c *Config) { c.ID = "" }, "ID is empty"},
 		"a member twice":      {func(c *Config) { c.Founders = Voters("n1", "n2", "n1") }, `"n1" is a member twice`},
+		"joint founders":      {func(c *Config) { c.Founders[0].Suffrage = Incoming }, "joint"},
+		"a lease alone":       {func(c *Config) { c.LeaseDuration = 1 }, "needs CheckQuorum"},
+		"a long lease":        {func(c *Config) { c.CheckQuorum, c.LeaseDuration = true, c.ElectionTimeout }, "below ElectionTimeout"},
+		"a negative lease":    {func(c *Config) { c.CheckQuorum, c.LeaseDuration = true, -1 }, "below ElectionTimeout"},
 		"an empty member":     {func(c *Config) { c.Founders = Voters("n1", "") }, "an empty ID"},
 		"no randomness":       {func(c *Config) { c.Rand = nil }, "Rand"},
 		"no heartbeat":        {func(c *Config) { c.HeartbeatInterval = 0 }, "HeartbeatInterval"},

@@ -105,6 +105,8 @@ func fuzzCodec(f *testing.F, name string) {
 		&consensus.AppendEntries{Header: consensus.Header{Term: 1 << 40}},
 		manyEntries(nil, []byte{}, []byte("abc")),
 		&consensus.AppendEntriesReply{Header: consensus.Header{Term: 3}, Success: true, MatchIndex: 9},
+		chunk(3, 10),
+		&consensus.InstallSnapshotReply{Header: consensus.Header{Term: 3}, LastIncluded: consensus.Position{Index: 9, Term: 2}, Offset: 300},
 	} {
 		payload, err := c.Append(nil, m)
 		if err != nil {

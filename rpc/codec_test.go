@@ -3,6 +3,7 @@ package rpc
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math"
 	"reflect"
 	"runtime"
@@ -284,6 +285,29 @@ func TestBigEntriesAllocateInProportion(t *testing.T) {
 	if limit := uint64(6 * len(payload)); got > limit || err != nil {
 		t.Errorf("%d bytes allocated for %d, limit %d; error %v", got, len(payload), limit, err)
 	}
+}
+
+// What the algorithm sends by default goes through what the transport lets through by default.
+func TestTheLargestChunkFitsIntoAFrame(t *testing.T) {
+	cfg, err := config("a", nil).normalize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := chunk(9, 256<<10)
+	m.Config = nil
+	for i := range 256 {
+		id := consensus.ServerID(fmt.Sprintf("%01024d", i))
+		m.Config = append(m.Config, consensus.Member{ID: id, Address: string(id), Suffrage: consensus.Voter})
+	}
+	if err := check(m); err != nil {
+		t.Fatal(err)
+	}
+	forEachCodec(t, func(t *testing.T, c Codec) {
+		payload, err := c.Append(nil, m)
+		if err != nil || len(payload) > cfg.MaxFrameBytes {
+			t.Errorf("%d bytes, error %v", len(payload), err)
+		}
+	})
 }
 
 type namedCodec struct {

@@ -103,7 +103,7 @@ func TestAnOlderConnectionDoesNotReplaceANewer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := newIncoming(&cfg, map[consensus.ServerID]*Link{"b": nil}, nil)
+	in := newIncoming(&cfg, newRoster(&cfg, nil), nil)
 	conn, other := net.Pipe()
 	defer other.Close()
 	older, newer := in.admit(conn), in.admit(conn)

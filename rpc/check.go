@@ -38,8 +38,31 @@ func check(m consensus.Message) error {
 			return err
 		}
 		return checkEntries(m)
+	case *consensus.InstallSnapshot:
+		return checkChunk(m)
+	case *consensus.InstallSnapshotReply:
+		return checkLastIncluded(m.LastIncluded, m.Term)
 	}
 	return nil
+}
+
+// checkLastIncluded checks where a snapshot ends, in a message of a server that is in term current.
+func checkLastIncluded(p consensus.Position, current consensus.Term) error {
+	if p.Index == 0 {
+		return errors.New("a snapshot that ends before the first entry")
+	}
+	return checkPlace("last included", p.Index, p.Term, current)
+}
+
+// checkChunk checks one chunk of a snapshot (Figure 13). One without data asks how much the receiver has.
+func checkChunk(m *consensus.InstallSnapshot) error {
+	if m.Offset > math.MaxUint64-uint64(len(m.Data)) {
+		return fmt.Errorf("offset %d leaves no room for a chunk of %d bytes", m.Offset, len(m.Data))
+	}
+	if err := m.Config.Validate(); err != nil {
+		return fmt.Errorf("the snapshot's configuration: %w", err)
+	}
+	return checkLastIncluded(m.LastIncluded, m.Term)
 }
 
 // checkPlace checks the index and term of an entry in the log of a server that is in term
@@ -68,8 +91,12 @@ func checkEntries(m *consensus.AppendEntries) error {
 			return fmt.Errorf("entry %d stands where entry %d should", e.Index, want)
 		case e.Term == 0 || e.Term < term || e.Term > m.Term:
 			return fmt.Errorf("entry %d has term %d behind term %d, in a message of term %d", e.Index, e.Term, term, m.Term)
-		case e.Kind > consensus.EntryValue:
+		case e.Kind > consensus.EntryConfiguration:
 			return fmt.Errorf("entry %d has unknown kind %d", e.Index, e.Kind)
+		case e.Kind == consensus.EntryConfiguration:
+			if _, err := consensus.DecodeConfiguration(e.Data); err != nil {
+				return fmt.Errorf("entry %d is not a configuration: %w", e.Index, err)
+			}
 		}
 		term = e.Term
 	}

@@ -18,6 +18,11 @@ func TestCheckRefusesWhatNoCorrectServerSends(t *testing.T) {
 		f(m)
 		return m
 	}
+	piece := func(f func(m *consensus.InstallSnapshot)) consensus.Message {
+		m := chunk(3, 10)
+		f(m)
+		return m
+	}
 	cases := []struct {
 		name string
 		m    consensus.Message
@@ -41,6 +46,19 @@ func TestCheckRefusesWhatNoCorrectServerSends(t *testing.T) {
 		{"entry without term", change(func(m *consensus.AppendEntries) { m.Entries[0].Term = 0 }), "has term 0"},
 		{"falling terms", change(func(m *consensus.AppendEntries) { m.Entries[1].Term = 8 }), "has term 8 behind term 9"},
 		{"entry from the future", change(func(m *consensus.AppendEntries) { m.Entries[1].Term = 10 }), "in a message of term 9"},
+		{"a configuration", change(func(m *consensus.AppendEntries) {
+			m.Entries[1].Kind, m.Entries[1].Data = consensus.EntryConfiguration, someConfig().Encode()
+		}), ""},
+		{"a bad configuration", change(func(m *consensus.AppendEntries) { m.Entries[1].Kind = consensus.EntryConfiguration }), "entry 1002 is not a configuration: "},
+		{"a chunk", chunk(3, 10), ""},
+		{"a question", chunk(3, 0), ""},
+		{"a chunk of nothing", piece(func(m *consensus.InstallSnapshot) { m.LastIncluded = consensus.Position{} }), "ends before the first entry"},
+		{"a snapshot without term", piece(func(m *consensus.InstallSnapshot) { m.LastIncluded.Term = 0 }), "last included index 9 cannot have term 0"},
+		{"a snapshot from the future", piece(func(m *consensus.InstallSnapshot) { m.LastIncluded.Term = 4 }), "above the message's term"},
+		{"no room for the chunk", piece(func(m *consensus.InstallSnapshot) { m.Offset = math.MaxUint64 - 9 }), "leaves no room for a chunk of 10 bytes"},
+		{"a member twice", piece(func(m *consensus.InstallSnapshot) { m.Config = consensus.Voters("a", "a") }), `the snapshot's configuration: "a" is a member twice`},
+		{"an answer about nothing", &consensus.InstallSnapshotReply{Header: consensus.Header{Term: 3}}, "ends before the first entry"},
+		{"an answer", &consensus.InstallSnapshotReply{Header: consensus.Header{Term: 3}, LastIncluded: consensus.Position{Index: 9, Term: 3}}, ""},
 		{"unknown kind of entry", change(func(m *consensus.AppendEntries) { m.Entries[1].Kind = 200 }), "unknown kind 200"},
 	}
 	for _, c := range cases {

@@ -16,14 +16,16 @@ type Kind uint8
 
 // The kinds of frames. KindKeepalive has no payload and never meets a Codec.
 const (
-	KindRequestVote         Kind = 1
-	KindRequestVoteReply    Kind = 2
-	KindAppendEntries       Kind = 3
-	KindAppendEntriesReply  Kind = 4
-	KindRequestPreVote      Kind = 5
-	KindRequestPreVoteReply Kind = 6
-	KindTimeoutNow          Kind = 7
-	KindKeepalive           Kind = 15
+	KindRequestVote          Kind = 1
+	KindRequestVoteReply     Kind = 2
+	KindAppendEntries        Kind = 3
+	KindAppendEntriesReply   Kind = 4
+	KindRequestPreVote       Kind = 5
+	KindRequestPreVoteReply  Kind = 6
+	KindTimeoutNow           Kind = 7
+	KindInstallSnapshot      Kind = 8
+	KindInstallSnapshotReply Kind = 9 // of an InstallSnapshotReply
+	KindKeepalive            Kind = 15
 )
 
 // String names the kind as the papers do.
@@ -43,6 +45,10 @@ func (k Kind) String() string {
 		return "RequestPreVoteReply"
 	case KindTimeoutNow:
 		return "TimeoutNow"
+	case KindInstallSnapshot:
+		return "InstallSnapshot"
+	case KindInstallSnapshotReply:
+		return "InstallSnapshotReply"
 	case KindKeepalive:
 		return "Keepalive"
 	}
@@ -66,6 +72,10 @@ func KindOf(m consensus.Message) Kind {
 		return KindRequestPreVoteReply
 	case *consensus.TimeoutNow:
 		return KindTimeoutNow
+	case *consensus.InstallSnapshot:
+		return KindInstallSnapshot
+	case *consensus.InstallSnapshotReply:
+		return KindInstallSnapshotReply
 	}
 	return 0
 }

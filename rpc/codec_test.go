@@ -3,6 +3,7 @@ package rpc
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math"
 	"reflect"
 	"runtime"
@@ -45,7 +46,7 @@ func fill(v reflect.Value, next *uint64) {
 		switch f := v.Field(i); f.Kind() {
 		case reflect.Struct:
 			fill(f, next)
-		case reflect.Uint64:
+		case reflect.Uint64, reflect.Uint32:
 			f.SetUint(*next)
 		case reflect.Uint8:
 			f.SetUint(*next % 3)
@@ -53,14 +54,24 @@ func fill(v reflect.Value, next *uint64) {
 			f.SetBool(true)
 		case reflect.String: // From and To are the connection's
 		case reflect.Slice:
-			if f.Type().Elem().Kind() == reflect.Uint8 {
+			switch f.Type().Elem() {
+			case reflect.TypeFor[byte]():
 				f.SetBytes([]byte{byte(*next)})
+				continue
+			case reflect.TypeFor[consensus.Member]():
+				f.Set(reflect.ValueOf(someConfig()))
 				continue
 			}
 			f.Set(reflect.MakeSlice(f.Type(), 2, 2))
 			fill(f.Index(0), next)
 			fill(f.Index(1), next)
 		}
+	}
+}
+
+func someConfig() consensus.Configuration {
+	return consensus.Configuration{
+		{ID: "a", Address: "a:1", Suffrage: consensus.Voter}, {ID: "b", Suffrage: consensus.Learner},
 	}
 }
 
@@ -71,6 +82,7 @@ func TestEveryFieldOfEveryMessageTravels(t *testing.T) {
 			&consensus.RequestVote{}, &consensus.RequestVoteReply{},
 			&consensus.AppendEntries{}, &consensus.AppendEntriesReply{},
 			&consensus.RequestPreVote{}, &consensus.RequestPreVoteReply{}, &consensus.TimeoutNow{},
+			&consensus.InstallSnapshot{}, &consensus.InstallSnapshotReply{},
 		} {
 			next := uint64(1)
 			fill(reflect.ValueOf(m).Elem(), &next)
@@ -94,16 +106,21 @@ func TestExtremesTravel(t *testing.T) {
 		}
 	}
 	cases := map[string]consensus.Message{
-		"all zero vote":      &consensus.RequestVote{},
-		"all zero reply":     &consensus.AppendEntriesReply{},
-		"heartbeat":          &consensus.AppendEntries{Header: consensus.Header{Term: 1}},
-		"nil data":           entry(nil),
-		"empty data":         entry([]byte{}),
-		"one zero byte":      entry([]byte{0}),
-		"bytes that escape":  entry([]byte("\x00\xff<&>\u2028\"")),
-		"a megabyte":         entry(bytes.Repeat([]byte("0123456789abcdef"), 1<<16)),
-		"greatest of all":    &consensus.RequestVote{Header: consensus.Header{Term: math.MaxUint64}, LastLogIndex: math.MaxUint64, LastLogTerm: math.MaxUint64},
-		"nil, empty and one": manyEntries(nil, []byte{}, []byte{1}, nil, []byte{2, 3}),
+		"all zero vote":     &consensus.RequestVote{},
+		"all zero reply":    &consensus.AppendEntriesReply{},
+		"heartbeat":         &consensus.AppendEntries{Header: consensus.Header{Term: 1}},
+		"nil data":          entry(nil),
+		"empty data":        entry([]byte{}),
+		"one zero byte":     entry([]byte{0}),
+		"bytes that escape": entry([]byte("\x00\xff<&>\u2028\"")),
+		"a megabyte":        entry(bytes.Repeat([]byte("0123456789abcdef"), 1<<16)),
+		"greatest of all":   &consensus.RequestVote{Header: consensus.Header{Term: math.MaxUint64}, LastLogIndex: math.MaxUint64, LastLogTerm: math.MaxUint64},
+		"a chunk of a megabyte": &consensus.InstallSnapshot{
+			Config: someConfig(), Offset: math.MaxUint64, Data: make([]byte, 1<<20), Checksum: math.MaxUint32,
+		},
+		"a chunk without data, of nobody": &consensus.InstallSnapshot{},
+		"an empty chunk":                  &consensus.InstallSnapshot{Data: []byte{}},
+		"nil, empty and one":              manyEntries(nil, []byte{}, []byte{1}, nil, []byte{2, 3}),
 	}
 	forEachCodec(t, func(t *testing.T, c Codec) {
 		for name, m := range cases {
@@ -162,7 +179,13 @@ func TestDecodeRefusesWhatAppendNeverWrites(t *testing.T) {
 		{"msgpack", "a string for bytes", KindAppendEntries, "\x96\x01\x00\x00\x00\x00\x91\x93\x01\x01\xa1x"},
 		{"msgpack", "numbers for bytes", KindAppendEntries, "\x96\x01\x00\x00\x00\x00\x91\x93\x01\x01\x91\x07"},
 		{"msgpack", "kind over a byte", KindAppendEntries, "\x96\x01\x00\x00\x00\x00\x91\x93\x01\xcd\x01\x01\xc0"},
-		{"msgpack", "no such kind", 9, "\x94\x01\x02\x01\xc2"},
+		{"msgpack", "no configuration", KindInstallSnapshot, "\x99\x02\x01\x01\xc4\x00\x00\xc0\x00\xc2\x00"},
+		{"msgpack", "nil for a configuration", KindInstallSnapshot, "\x99\x02\x01\x01\xc0\x00\xc0\x00\xc2\x00"},
+		{"msgpack", "a configuration of another version", KindInstallSnapshot, "\x99\x02\x01\x01\xc4\x01\x02\x00\xc0\x00\xc2\x00"},
+		{"msgpack", "nobody votes", KindInstallSnapshot, "\x99\x02\x01\x01\xc4\x07\x01\x02\x00\x01a\x00\x00\x00\xc0\x00\xc2\x00"},
+		{"msgpack", "checksum over four bytes", KindInstallSnapshot, "\x99\x02\x01\x01\xc4\x01\x01\x00\xc0\xcf\x00\x00\x00\x01\x00\x00\x00\x00\xc2\x00"},
+		{"json", "nobody votes", KindInstallSnapshot, `{"Term":2,"LastIncludedIndex":1,"LastIncludedTerm":1,"Config":"AQIAAWEAAA==","Offset":0,"Data":null,"Checksum":0,"Done":false,"Round":0}`},
+		{"msgpack", "no such kind", 14, "\x94\x01\x02\x01\xc2"},
 		{"json", "nothing", KindRequestVote, ""},
 		{"json", "null for a message", KindRequestVote, "null"},
 		{"json", "field missing", KindRequestVote, `{"Term":1,"LastLogIndex":2,"Transfer":false}`},
@@ -183,6 +206,18 @@ func TestDecodeRefusesWhatAppendNeverWrites(t *testing.T) {
 
 // The right spelling of what the cases above spell wrong, so that they fail for their reason.
 func TestDecodeTakesTheRightSpelling(t *testing.T) {
+	for codec, payload := range map[string]string{
+		"msgpack": "\x99\x02\x01\x01\xc4\x07\x01\x01\x00\x01a\x00\x00\x00\xc0\x00\xc2\x00",
+		"json":    `{"Term":2,"LastIncludedIndex":1,"LastIncludedTerm":1,"Config":"AQEAAWEAAA==","Offset":0,"Data":null,"Checksum":0,"Done":false,"Round":0}`,
+	} {
+		m, err := lookup(codec).Decode(KindInstallSnapshot, []byte(payload))
+		want := &consensus.InstallSnapshot{
+			Header: consensus.Header{Term: 2}, LastIncluded: consensus.Position{Index: 1, Term: 1}, Config: consensus.Voters("a"),
+		}
+		if err != nil || !reflect.DeepEqual(m, want) {
+			t.Errorf("%s: %+v, %v", codec, m, err)
+		}
+	}
 	for codec, payload := range map[string]string{
 		"msgpack": "\x94\x01\x02\x01\xc2",
 		"json":    `{"Term":1,"LastLogIndex":2,"LastLogTerm":1,"Transfer":false}`,
@@ -217,12 +252,19 @@ func TestHostilePayloadsAllocateLittle(t *testing.T) {
 		"4 GiB extension as data":  "\x96\x01\x00\x00\x00\x00\x91\x93\x01\x01\xc9\xff\xff\xff\xff\xff",
 		"64 Ki nested arrays":      nested,
 		"nested entries":           "\x96\x01\x00\x00\x00\x00" + nested,
+		"4 GiB of a snapshot":      "\x99\x02\x01\x01\xc4\x01\x01\x00\xc6\xff\xff\xff\xff\x00",
+		"snapshot, 4 GiB of names": "\x99\x02\x01\x01\xc6\xff\xff\xff\xff\x01",
+		"snapshot of 64 Ki member": "\x99\x02\x01\x01\xc6\x00\x06\x00\x01\x01" + strings.Repeat("\x01\x00\x01a\x00\x00", 1<<16) + "\x00\xc0\x00\xc2\x00",
 		"nested JSON":              `{"Entries":` + strings.Repeat("[", 1<<16),
 	}
 	forEachCodec(t, func(t *testing.T, c Codec) {
 		for name, payload := range bombs {
 			var err error
-			got := allocated(func() { _, err = c.Decode(KindAppendEntries, []byte(payload)) })
+			kind := KindAppendEntries
+			if strings.Contains(name, "snapshot") {
+				kind = KindInstallSnapshot
+			}
+			got := allocated(func() { _, err = c.Decode(kind, []byte(payload)) })
 			if limit := uint64(1<<20 + 64*len(payload)); got > limit {
 				t.Errorf("%s: %d bytes allocated for %d, limit %d", name, got, len(payload), limit)
 			}
@@ -243,6 +285,29 @@ func TestBigEntriesAllocateInProportion(t *testing.T) {
 	if limit := uint64(6 * len(payload)); got > limit || err != nil {
 		t.Errorf("%d bytes allocated for %d, limit %d; error %v", got, len(payload), limit, err)
 	}
+}
+
+// What the algorithm sends by default goes through what the transport lets through by default.
+func TestTheLargestChunkFitsIntoAFrame(t *testing.T) {
+	cfg, err := config("a", nil).normalize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := chunk(9, 256<<10)
+	m.Config = nil
+	for i := range 256 {
+		id := consensus.ServerID(fmt.Sprintf("%01024d", i))
+		m.Config = append(m.Config, consensus.Member{ID: id, Address: string(id), Suffrage: consensus.Voter})
+	}
+	if err := check(m); err != nil {
+		t.Fatal(err)
+	}
+	forEachCodec(t, func(t *testing.T, c Codec) {
+		payload, err := c.Append(nil, m)
+		if err != nil || len(payload) > cfg.MaxFrameBytes {
+			t.Errorf("%d bytes, error %v", len(payload), err)
+		}
+	})
 }
 
 type namedCodec struct {
@@ -289,7 +354,8 @@ func TestDecodeDistrustsTheCodec(t *testing.T) {
 func TestKindsHaveTheirNames(t *testing.T) {
 	for kind, want := range map[Kind]string{
 		KindRequestVote: "RequestVote", KindRequestVoteReply: "RequestVoteReply", KindAppendEntries: "AppendEntries",
-		KindAppendEntriesReply: "AppendEntriesReply", KindKeepalive: "Keepalive", 77: "unknown kind 77",
+		KindAppendEntriesReply: "AppendEntriesReply", KindInstallSnapshot: "InstallSnapshot", KindInstallSnapshotReply: "InstallSnapshotReply",
+		KindKeepalive: "Keepalive", 77: "unknown kind 77",
 	} {
 		if got := kind.String(); got != want {
 			t.Errorf("%d is %q, want %q", kind, got, want)

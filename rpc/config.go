@@ -21,6 +21,9 @@ type Config struct {
 	// Advertise is told to every server that this one connects to: see [Transport.Advertised]. It
 	// means nothing to this package; an address for clients belongs here. Up to 1024 bytes.
 	Advertise string
+	// Address is where other servers can dial this one. It is told to them, so that those of which this server is
+	// no peer yet can answer: see Unknown. Empty or host:port, up to 512 bytes.
+	Address string
 	// Store names the store in which this server keeps its votes and its log; another store has another name. Both ends
 	// of a connection tell it. Up to 64 bytes.
 	Store string
@@ -28,6 +31,11 @@ type Config struct {
 	// whose store was lost has forgotten its votes and acknowledgements: whoever bound its name to another store
 	// must refuse it. The error is told to both sides. It is called from several goroutines.
 	Admit func(peer consensus.ServerID, store string) error
+	// Unknown, if set, is asked when a server connects that is no peer; nil from it lets the server in. A server that has not
+	// heard yet of a change of membership is so reached by a new member or leader. While its connection lasts there is a link to the address that
+	// it gave, for answers: see [Transport.Send]. At most 16 such servers are connected at once. Admit is asked, too. The error
+	// is told to both sides. Without Unknown, all but peers are refused. It is called from several goroutines.
+	Unknown func(id consensus.ServerID, address, store string) error
 	// Codec is the name of the codec that this server writes: "msgpack" (the default), "json", or one given to
 	// [RegisterCodec]. It reads any codec that is registered, as the writer chose.
 	Codec string
@@ -36,7 +44,8 @@ type Config struct {
 	// must be above the largest AppendEntries that the host sends, and the same on all servers. Default 8 MiB.
 	MaxFrameBytes int
 	// MaxConns bounds the incoming connections, those still in the handshake among them. When all are taken, the oldest
-	// that has not finished its handshake makes room. At least twice the number of peers. Default 64.
+	// that has not finished its handshake makes room. At least twice the number of peers, those that AddPeer adds among
+	// them. Default 64.
 	MaxConns int
 	// MaxQueueMessages and MaxQueueBytes bound what waits on one link. Default 4096, and 16 MiB.
 	MaxQueueMessages int
@@ -113,6 +122,11 @@ func (cfg *Config) checkNames() []error {
 	}
 	if len(cfg.Store) > maxStore {
 		errs = append(errs, fmt.Errorf("Store has %d bytes, at most %d are allowed", len(cfg.Store), maxStore))
+	}
+	if cfg.Address != "" {
+		if _, _, err := net.SplitHostPort(cfg.Address); err != nil || len(cfg.Address) > maxAddress {
+			errs = append(errs, fmt.Errorf("Address %.100q must be host:port, of at most %d bytes", cfg.Address, maxAddress))
+		}
 	}
 	if len(cfg.Advertise) > maxAdvertise {
 		errs = append(errs, fmt.Errorf("Advertise has %d bytes, at most %d are allowed", len(cfg.Advertise), maxAdvertise))

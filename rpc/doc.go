@@ -16,11 +16,14 @@
 //	...
 //	go t.Run(ctx, ln, host.Deliver) // and give t.Peers() to the host, as its peers
 //
+// Peers come and go with AddPeer and RemovePeer. A server that is no peer is turned away, or Config.Unknown lets it in: a new member, or a
+// leader elected by members that this server has not heard of. It is then answered at the address that its handshake names.
+//
 // # What it promises
 //
 //   - Send never blocks, and what waits on a link is bounded, in number and in bytes.
 //   - What is delivered was sent by the named peer's connection to this server, whole and unchanged as far as a
-//     CRC32C can tell, at most once, in the order sent on that connection.
+//     CRC32C can tell, at most once, in the order sent on that connection; but the chunks of snapshots wait until nothing else does.
 //   - A handshake comes before all else: a server of another cluster, an unknown one, one that meant to reach
 //     somebody else, an HTTP client or garbage is turned away with a reason in words, and nothing is delivered.
 //   - No input makes it panic, or hold more than a small multiple of the bytes that came; one frame is at most
@@ -41,6 +44,6 @@
 // # The wire
 //
 // The handshake is described in handshake.go, the frame in frame.go, the messages in wire.go. The handshake
-// names a range of protocol versions; this is version 1. Each end lets itself be heard at least every
+// names a range of protocol versions; this is version 2. Each end lets itself be heard at least every
 // KeepaliveInterval, the acceptor only by keepalives.
 package rpc

@@ -14,10 +14,11 @@ import (
 	"github.com/raftnode/raft/raft/consensus"
 )
 
-// The handshake is one block each way, before any frame and any codec. Its layout never changes:
-// later versions of the protocol are told by the version range inside it.
+// The handshake is one block each way, before any frame and any codec. Later versions of the protocol may add
+// fields behind the last one and change nothing else: so servers of any two versions can tell each other why they do not
+// talk. Version 1 ended with store.
 //
-//	hello, from the dialer:     magic | lowest version  | highest version | fields: cluster, sender, receiver, codec, advertise, store
+//	hello, from the dialer:     magic | lowest version  | highest version | fields: cluster, sender, receiver, codec, advertise, store, address
 //	answer, from the acceptor:  magic | 1 accept, 0 not | version chosen  | fields: cluster, server, reason, store
 //
 // where "fields" is u16 length of all fields | for each: u16 length, bytes | and
@@ -28,7 +29,7 @@ import (
 const magic = "\x89raft\r\n\x1a"
 
 // protocolVersion is the version of what follows the handshake.
-const protocolVersion = 1
+const protocolVersion = 2
 
 // The limits of the fields, in bytes.
 const (
@@ -37,12 +38,13 @@ const (
 	maxAdvertise = 1024
 	maxReason    = 1024
 	maxStore     = 64
+	maxAddress   = 512
 	blockHead    = len(magic) + 2 + 2
 	maxBlockBody = 4096
 )
 
 var (
-	helloLimits  = []int{maxName, maxName, maxName, maxCodecName, maxAdvertise, maxStore}
+	helloLimits  = []int{maxName, maxName, maxName, maxCodecName, maxAdvertise, maxStore, maxAddress}
 	answerLimits = []int{maxName, maxName, maxReason, maxStore}
 )
 
@@ -55,6 +57,7 @@ type hello struct {
 	codec           string
 	advertise       string
 	store           string // which store the dialer keeps its promises in
+	address         string // where the dialer itself can be dialed, or ""
 }
 
 // answer is what the acceptor says.
@@ -69,7 +72,7 @@ type answer struct {
 
 func (h *hello) append(dst []byte) []byte {
 	return appendBlock(dst, h.lowest, h.highest,
-		h.cluster, string(h.sender), string(h.receiver), h.codec, h.advertise, h.store)
+		h.cluster, string(h.sender), string(h.receiver), h.codec, h.advertise, h.store, h.address)
 }
 
 func (a *answer) append(dst []byte) []byte {
@@ -88,7 +91,7 @@ func readHello(r io.Reader) (*hello, error) {
 	}
 	return &hello{
 		lowest: lowest, highest: highest, cluster: f[0],
-		sender: consensus.ServerID(f[1]), receiver: consensus.ServerID(f[2]), codec: f[3], advertise: f[4], store: f[5],
+		sender: consensus.ServerID(f[1]), receiver: consensus.ServerID(f[2]), codec: f[3], advertise: f[4], store: f[5], address: f[6],
 	}, nil
 }
 
@@ -108,25 +111,34 @@ func readAnswer(r io.Reader) (*answer, error) {
 
 // refusal is why a hello must not be accepted by the server that cfg describes, or "".
 func (h *hello) refusal(cfg *Config) string {
-	_, known := cfg.Peers[h.sender]
 	switch {
 	case h.lowest > protocolVersion || h.highest < protocolVersion:
-		return fmt.Sprintf("no common protocol version: %d to %d there, %d here", h.lowest, h.highest, protocolVersion)
+		return fmt.Sprintf("no common protocol version: %d to %d there, %d here: run the same release of the program on all servers",
+			h.lowest, h.highest, protocolVersion)
 	case h.cluster != cfg.Cluster:
 		return fmt.Sprintf("this server belongs to cluster %q, not to %q", cfg.Cluster, h.cluster)
 	case h.receiver != cfg.ID:
 		return fmt.Sprintf("this is server %q, not %q: check the address that %q has for it", cfg.ID, h.receiver, h.sender)
 	case h.sender == cfg.ID:
 		return fmt.Sprintf("the caller calls itself %q, which is this server: two servers of one name, or one that dials itself", h.sender)
-	case !known:
-		return fmt.Sprintf("server %q is not one of the peers that %q was given", h.sender, cfg.ID)
 	case lookup(h.codec) == nil:
 		return fmt.Sprintf("codec %q is not known here; known are %s", h.codec, strings.Join(Codecs(), ", "))
 	}
-	if err := cfg.admit(h.sender, h.store); err != nil {
-		return err.Error()
-	}
 	return ""
+}
+
+// introduce asks the host whether a server that is no peer may come in.
+func (h *hello) introduce(cfg *Config) error {
+	if cfg.Unknown == nil {
+		return fmt.Errorf("server %q is not one of the peers of %q", h.sender, cfg.ID)
+	}
+	if h.address == "" {
+		return fmt.Errorf("server %q is not one of the peers of %q, and does not say where to answer it", h.sender, cfg.ID)
+	}
+	if err := checkPeer(h.sender, h.address); err != nil {
+		return err
+	}
+	return cfg.Unknown(h.sender, h.address, h.store)
 }
 
 // admit asks the host whether a server may have this store.
@@ -189,14 +201,19 @@ func readBlock(r io.Reader, limits []int) (a, b byte, fields []string, err error
 	if crc32.Checksum(block, castagnoli) != binary.BigEndian.Uint32(sum) {
 		return 0, 0, nil, violationf("the handshake does not match its checksum")
 	}
-	fields, err = splitFields(block[blockHead:], limits)
-	return block[len(magic)], block[len(magic)+1], fields, err
+	a, b = block[len(magic)], block[len(magic)+1]
+	fields, err = splitFields(block[blockHead:], limits, b) // b is the version in both blocks
+	return a, b, fields, err
 }
 
-// splitFields takes a body apart: as many fields as there are limits, and nothing behind them.
-func splitFields(body []byte, limits []int) ([]string, error) {
+// splitFields takes a body apart: as many fields as there are limits, and nothing behind them. An earlier version may have fewer
+// fields, which leaves the last ones empty, and a later one more.
+func splitFields(body []byte, limits []int, version byte) ([]string, error) {
 	fields := make([]string, len(limits))
 	for i, limit := range limits {
+		if len(body) == 0 && version < protocolVersion {
+			break
+		}
 		if len(body) < 2 {
 			return nil, violationf("the handshake ends before its field %d", i+1)
 		}
@@ -210,7 +227,7 @@ func splitFields(body []byte, limits []int) ([]string, error) {
 		}
 		fields[i], body = string(body[:n]), body[n:]
 	}
-	if len(body) != 0 {
+	if len(body) != 0 && version <= protocolVersion {
 		return nil, violationf("the handshake has %d bytes behind its last field", len(body))
 	}
 	return fields, nil

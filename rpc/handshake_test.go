@@ -20,7 +20,7 @@ import (
 // goodHello is what server "b" says to server "a" of cluster "test".
 func goodHello() *hello {
 	return &hello{
-		lowest: 1, highest: 1, cluster: "test", sender: "b", receiver: "a", codec: "msgpack", advertise: "b:8000",
+		lowest: 2, highest: 2, cluster: "test", sender: "b", receiver: "a", codec: "msgpack", advertise: "b:8000",
 	}
 }
 
@@ -91,12 +91,12 @@ func TestRefusalsEachWithItsReason(t *testing.T) {
 	}{
 		{"other cluster", func(h *hello) { h.cluster = "prod" }, `this server belongs to cluster "test", not to "prod"`},
 		{"no cluster", func(h *hello) { h.cluster = "" }, `not to ""`},
-		{"unknown sender", func(h *hello) { h.sender = "x" }, `server "x" is not one of the peers that "a" was given`},
+		{"unknown sender", func(h *hello) { h.sender = "x" }, `server "x" is not one of the peers of "a"`},
 		{"no sender", func(h *hello) { h.sender = "" }, `server "" is not one of the peers`},
 		{"sender is this server", func(h *hello) { h.sender = "a" }, `calls itself "a", which is this server`},
 		{"other receiver", func(h *hello) { h.receiver = "c" }, `this is server "a", not "c": check the address that "b" has`},
-		{"newer version", func(h *hello) { h.lowest, h.highest = 2, 9 }, "no common protocol version: 2 to 9 there, 1 here"},
-		{"older version", func(h *hello) { h.lowest, h.highest = 0, 0 }, "no common protocol version: 0 to 0 there, 1 here"},
+		{"newer version", func(h *hello) { h.lowest, h.highest = 3, 9 }, "no common protocol version: 3 to 9 there, 2 here: run the same release"},
+		{"older version", func(h *hello) { h.lowest, h.highest = 0, 0 }, "no common protocol version: 0 to 0 there, 2 here"},
 		{"unknown codec", func(h *hello) { h.codec = "morse" }, `codec "morse" is not known here; known are`},
 	}
 	message := frame(KindRequestVote, 1, "\x94\x01\x02\x01\xc2")
@@ -119,6 +119,27 @@ func TestRefusalsEachWithItsReason(t *testing.T) {
 				t.Error("what a refused server advertised was kept")
 			}
 		})
+	}
+}
+
+// A server of the first version knew no addresses. It is told why it cannot come in, and people are told who it is.
+func TestAServerOfAnotherVersionIsToldSo(t *testing.T) {
+	for name, hello := range map[string][]byte{
+		"no common protocol version: 1 to 1 there, 2 here": appendBlock(nil, 1, 1, "test", "b", "a", "msgpack", "b:8000", "store"),
+		"no common protocol version: 3 to 7 there, 2 here": appendBlock(nil, 3, 7, "test", "b", "a", "msgpack", "b:8000", "store", "b:1", "what is to come"),
+	} {
+		s := startAlone(t, nil)
+		a, err := readAnswer(bytes.NewReader(s.say(hello)))
+		if err != nil || a.accepted || !strings.HasPrefix(a.reason, name) {
+			t.Errorf("answer %+v, error %v; want the reason %q", a, err, name)
+		}
+		if e := s.await(IncomingRefused); e.Peer != "b" || !strings.Contains(e.Reason, name) {
+			t.Errorf("event %q, want the reason %q", e, name)
+		}
+	}
+	later := appendBlock(nil, 2, 7, "test", "b", "a", "msgpack", "b:8000", "store", "b:1", "what is to come")
+	if a, err := readAnswer(bytes.NewReader(startAlone(t, nil).say(append(later, "nonsense, to end it"...)))); err != nil || !a.accepted || a.version != 2 {
+		t.Errorf("answer %+v, error %v", a, err)
 	}
 }
 
@@ -170,8 +191,8 @@ func TestWhatIsNoHandshakeIsClosedAtOnce(t *testing.T) {
 		{"a body over the limit", magic + "\x01\x01\xff\xff", "a handshake of 65535 bytes is over the limit"},
 		{"a field over its limit", string(long.append(nil)), "field 5 of the handshake has 1025 bytes, over the limit of 1024"},
 		{"a field over the body", string(reseal(func(b []byte) { b[blockHead+1] = 200 })), "field 1 of the handshake has 200 bytes, but only"},
-		{"too few fields", string(appendBlock(nil, 1, 1, "test", "b")), "the handshake ends before its field 3"},
-		{"too many fields", string(appendBlock(nil, 1, 1, "test", "b", "a", "json", "", "", "?")), "has 3 bytes behind its last field"},
+		{"too few fields", string(appendBlock(nil, 2, 2, "test", "b")), "the handshake ends before its field 3"},
+		{"too many fields", string(appendBlock(nil, 2, 2, "test", "b", "a", "json", "", "", "", "?")), "has 3 bytes behind its last field"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -232,7 +253,7 @@ func TestAConnectionThatSaysNothingIsNoNews(t *testing.T) {
 // The dialer, too, looks at whom it reached.
 func TestTheDialerJudgesTheAnswer(t *testing.T) {
 	yes := func(change func(a *answer)) []byte {
-		a := &answer{accepted: true, version: 1, cluster: "test", server: "b"}
+		a := &answer{accepted: true, version: 2, cluster: "test", server: "b"}
 		change(a)
 		return a.append(nil)
 	}
@@ -244,8 +265,8 @@ func TestTheDialerJudgesTheAnswer(t *testing.T) {
 	}{
 		{"other cluster", yes(func(a *answer) { a.cluster = "prod" }), DialFailed, `the server there belongs to cluster "prod", not to "test"`},
 		{"other server", yes(func(a *answer) { a.server = "c" }), DialFailed, `the server there is "c"`},
-		{"version not offered", yes(func(a *answer) { a.version = 2 }), DialFailed, "it chose protocol version 2, which was not offered"},
-		{"neither yes nor no", appendBlock(nil, 7, 1, "test", "b", "", ""), DialFailed, "neither yes nor no"},
+		{"version not offered", yes(func(a *answer) { a.version = 3 }), DialFailed, "it chose protocol version 3, which was not offered"},
+		{"neither yes nor no", appendBlock(nil, 7, 2, "test", "b", "", ""), DialFailed, "neither yes nor no"},
 		{"refusal", yes(func(a *answer) { a.accepted, a.reason = false, "bad\x1b[2Jmood" }), DialRefused, "bad?[2Jmood"},
 		{"an HTTP server", []byte("HTTP/1.1 400 Bad Request\r\n\r\n"), DialFailed, "an HTTP response came in place of a handshake"},
 		{"cut short", yes(func(*answer) {})[:20], DialFailed, "in the middle"},
@@ -280,7 +301,7 @@ func TestTheDialerJudgesTheAnswer(t *testing.T) {
 			if !strings.Contains(e.Reason, c.want) || e.Peer != "b" {
 				t.Errorf("event %q, want the reason %q", e, c.want)
 			}
-			want := &hello{lowest: 1, highest: 1, cluster: "test", sender: "a", receiver: "b", codec: "json", advertise: "a:8000"}
+			want := &hello{lowest: 2, highest: 2, cluster: "test", sender: "a", receiver: "b", codec: "json", advertise: "a:8000"}
 			if h := <-asked; !reflect.DeepEqual(h, want) {
 				t.Errorf("hello %+v, want %+v", h, want)
 			}

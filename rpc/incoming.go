@@ -12,18 +12,14 @@ import (
 // MaxConns of them, and one of each peer that may be read.
 type incoming struct {
 	cfg    *Config
-	links  map[consensus.ServerID]*Link
+	roster *roster
 	report func(Event)
-	// turn holds a token while a connection of that peer is read. A peer that redials while deliver
-	// blocks would else leave one more blocked goroutine behind each time.
-	turn map[consensus.ServerID]chan struct{}
 
 	mu       sync.Mutex
 	stopped  bool
 	accepted uint64                         // connections, ever
 	strange  map[*inConn]struct{}           // in the handshake
 	current  map[consensus.ServerID]*inConn // the newest of each peer
-	told     map[consensus.ServerID]string  // what each peer advertised
 }
 
 // inConn is one of these connections.
@@ -39,6 +35,8 @@ type inConn struct {
 var (
 	errStopped  = errors.New("this server is stopping")
 	errReplaced = errors.New("the same server opened a newer connection")
+	errUnknown  = errors.New("that server is not a peer, and went away")
+	errRemoved  = errors.New("that server is not a peer any more")
 	errCrowded  = errors.New("it had not finished its handshake when there were too many connections")
 )
 
@@ -61,22 +59,16 @@ func (c *inConn) end(err error) error {
 	}
 }
 
-func newIncoming(cfg *Config, links map[consensus.ServerID]*Link, report func(Event)) *incoming {
-	in := &incoming{
-		cfg: cfg, links: links, report: report,
-		turn:    make(map[consensus.ServerID]chan struct{}),
+func newIncoming(cfg *Config, roster *roster, report func(Event)) *incoming {
+	return &incoming{
+		cfg: cfg, roster: roster, report: report,
 		strange: make(map[*inConn]struct{}),
 		current: make(map[consensus.ServerID]*inConn),
-		told:    make(map[consensus.ServerID]string),
 	}
-	for id := range links {
-		in.turn[id] = make(chan struct{}, 1)
-	}
-	return in
 }
 
-// admit enters a new connection into the table, or closes it and gives nil. There is always room for it:
-// Config has MaxConns above the number of peers, so that the others are in the handshake. The oldest of
+// admit enters a new connection into the table, or closes it and gives nil. There is room for it but for moments:
+// MaxConns is above the number of servers that may connect, so that the others are in the handshake. The oldest of
 // those goes: an honest one needs a round trip, and a flood cannot keep the peers out by waiting.
 func (in *incoming) admit(conn net.Conn) *inConn {
 	in.mu.Lock()
@@ -93,6 +85,10 @@ func (in *incoming) admit(conn net.Conn) *inConn {
 			if oldest == nil || s.number < oldest.number {
 				oldest = s
 			}
+		}
+		if oldest == nil { // those of servers that were removed are about to end
+			c.throwOut(errCrowded)
+			return nil
 		}
 		delete(in.strange, oldest)
 		oldest.throwOut(errCrowded)
@@ -115,7 +111,6 @@ func (in *incoming) register(c *inConn, h *hello) bool {
 	}
 	delete(in.strange, c)
 	in.current[h.sender] = c
-	in.told[h.sender] = h.advertise
 	return true
 }
 
@@ -143,15 +138,17 @@ func (in *incoming) stop() {
 	}
 }
 
+// dismiss closes the connection of a server that is no peer any more.
+func (in *incoming) dismiss(peer consensus.ServerID) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if c := in.current[peer]; c != nil {
+		c.throwOut(errRemoved)
+	}
+}
+
 func (in *incoming) connected(peer consensus.ServerID) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	return in.current[peer] != nil
-}
-
-func (in *incoming) advertised(peer consensus.ServerID) (string, bool) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	s, ok := in.told[peer]
-	return s, ok
 }

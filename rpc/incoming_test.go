@@ -29,7 +29,7 @@ func TestNonsenseFromAPeer(t *testing.T) {
 	}{
 		{"HTTP in place of frames", []byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), "a frame of 1195725856 bytes is over the limit"},
 		{"a damaged payload", spoiled, "does not match its checksum"},
-		{"an unknown kind", frame(9, 1, "\x94\x01\x02\x01\xc2"), "unknown kind 9"},
+		{"an unknown kind", frame(14, 1, "\x94\x01\x02\x01\xc2"), "unknown kind 14"},
 		{"a short array", frame(KindRequestVote, 1, "\x92\x01\x02"), "RequestVote: decode: not what the codec itself would have written"},
 		{"no payload", frame(KindRequestVote, 1, ""), "RequestVote: decode"},
 		{"a message that makes no sense", frame(KindAppendEntries, 1, string(gap)), "AppendEntries: its term is 0"},
@@ -103,7 +103,7 @@ func TestAnOlderConnectionDoesNotReplaceANewer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := newIncoming(&cfg, map[consensus.ServerID]*Link{"b": nil}, nil)
+	in := newIncoming(&cfg, newRoster(&cfg, nil), nil)
 	conn, other := net.Pipe()
 	defer other.Close()
 	older, newer := in.admit(conn), in.admit(conn)

@@ -17,21 +17,30 @@ import (
 // Link is the way to one peer: a queue, and a goroutine that keeps a connection to the peer and
 // writes the queue to it. Answers do not come back on it, but on the peer's own link.
 type Link struct {
-	cfg     *Config
-	report  func(Event)
-	id      consensus.ServerID
-	address string
-	codec   Codec
+	cfg    *Config
+	report func(Event)
+	id     consensus.ServerID
+	codec  Codec
 
 	queue queue
 	wake  chan struct{} // one token: the queue has something
 	alive chan struct{} // one token: the peer was heard of, so dial it now
+	// turn holds a token while a connection of this peer is read. A peer that redials while deliver
+	// blocks would else leave one more blocked goroutine behind each time.
+	turn chan struct{}
 
 	mu      sync.Mutex
-	conn    net.Conn // while there is one
-	stopped bool     // no connection may be opened any more
+	address string
+	end     context.CancelCauseFunc // ends run, while it runs
+	abort   context.CancelFunc      // ends the attempt to connect that was begun last
+	conn    net.Conn                // while there is one
+	stopped error                   // why no connection may be opened any more
+
+	temporary bool // to a server that is no peer. The roster's mutex guards this and the next
+	users     int  // goroutines of incoming connections that use the link
 
 	stats linkStats
+	told  atomic.Pointer[string] // what the peer advertised
 }
 
 type linkStats struct {
@@ -40,20 +49,21 @@ type linkStats struct {
 	received, receivedBytes atomic.Uint64 // on the peer's connections to this server
 }
 
-func newLink(cfg *Config, report func(Event), id consensus.ServerID) *Link {
+func newLink(cfg *Config, report func(Event), id consensus.ServerID, address string) *Link {
 	return &Link{
-		cfg: cfg, report: report, id: id, address: cfg.Peers[id], codec: lookup(cfg.Codec),
+		cfg: cfg, report: report, id: id, address: address, codec: lookup(cfg.Codec),
 		queue: queue{maxMessages: cfg.MaxQueueMessages, maxBytes: cfg.MaxQueueBytes},
 		wake:  make(chan struct{}, 1),
 		alive: make(chan struct{}, 1),
+		turn:  make(chan struct{}, 1),
 	}
 }
 
 // ID is the peer at the other end.
 func (l *Link) ID() consensus.ServerID { return l.id }
 
-// Send queues m for the peer and returns at once. The message may be lost: when the queue is full,
-// when the connection ends, and always when the link is down and a newer message of its kind comes.
+// Send queues m for the peer and returns at once. The message may be lost: when the queue is full, when the connection
+// ends, always when the link is down and a newer message of its kind comes, and when the peer was removed.
 // It must come from this server and be for the peer, and must not be changed any more.
 func (l *Link) Send(m consensus.Message) {
 	if l.queue.put(m) {
@@ -69,16 +79,19 @@ func notify(c chan struct{}) {
 	}
 }
 
-// run keeps the link connected until ctx ends.
+// run keeps the link connected until ctx ends or the link is stopped.
 func (l *Link) run(ctx context.Context) {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	l.started(end)
 	var backoff time.Duration
 	for ctx.Err() == nil {
-		began := time.Now()
-		if conn, err := l.connect(ctx); err != nil {
-			l.reportFailure(ctx, err)
+		began, address := time.Now(), l.where()
+		if conn, err := l.connect(ctx, address); err != nil {
+			l.reportFailure(ctx, address, err)
 		} else {
-			err := l.serve(ctx, conn)
-			l.report(Event{Kind: LinkDown, Peer: l.id, Remote: l.address, Reason: reason(err)})
+			err := l.serve(ctx, conn, address)
+			l.report(Event{Kind: LinkDown, Peer: l.id, Remote: address, Reason: reason(err)})
 			// Only a link that lasted is a success: two servers of one name would else take
 			// turns in throwing each other out as fast as they can dial.
 			if time.Since(began) >= l.cfg.MaxBackoff {
@@ -103,14 +116,15 @@ func (l *Link) pause(ctx context.Context, d time.Duration) {
 }
 
 // connect dials the peer and shakes hands.
-func (l *Link) connect(ctx context.Context) (net.Conn, error) {
+func (l *Link) connect(ctx context.Context, address string) (net.Conn, error) {
 	dialing, cancel := context.WithTimeout(ctx, l.cfg.DialTimeout)
 	defer cancel()
-	conn, err := l.cfg.Dial(dialing, l.address)
+	l.dialing(cancel)
+	conn, err := l.cfg.Dial(dialing, address)
 	if err != nil {
 		return nil, err
 	}
-	if !l.attach(conn) {
+	if !l.attach(conn, address) {
 		return nil, net.ErrClosed
 	}
 	if err := l.greet(conn); err != nil {
@@ -133,7 +147,7 @@ func (l *Link) greet(conn net.Conn) error {
 	h := hello{
 		lowest: protocolVersion, highest: protocolVersion,
 		cluster: l.cfg.Cluster, sender: l.cfg.ID, receiver: l.id,
-		codec: l.codec.Name(), advertise: l.cfg.Advertise, store: l.cfg.Store,
+		codec: l.codec.Name(), advertise: l.cfg.Advertise, store: l.cfg.Store, address: l.cfg.Address,
 	}
 	if _, err := conn.Write(h.append(nil)); err != nil {
 		return fmt.Errorf("handshake: %w", err)
@@ -151,22 +165,22 @@ func (l *Link) greet(conn net.Conn) error {
 	return conn.SetDeadline(time.Time{})
 }
 
-func (l *Link) reportFailure(ctx context.Context, err error) {
-	if ctx.Err() != nil {
-		return // it failed because we stop
+func (l *Link) reportFailure(ctx context.Context, address string, err error) {
+	if ctx.Err() != nil || l.where() != address {
+		return // it failed because we stop, or go elsewhere
 	}
 	kind := DialFailed
 	if errors.As(err, new(refusedError)) {
 		kind = DialRefused
 	}
-	l.report(Event{Kind: kind, Peer: l.id, Remote: l.address, Reason: reason(err)})
+	l.report(Event{Kind: kind, Peer: l.id, Remote: address, Reason: reason(err)})
 }
 
 // serve writes the queue to conn until the connection or ctx ends, and says why.
-func (l *Link) serve(ctx context.Context, conn net.Conn) error {
+func (l *Link) serve(ctx context.Context, conn net.Conn, address string) error {
 	l.queue.setUp(true)
 	l.stats.connected.Store(true)
-	l.report(Event{Kind: LinkUp, Peer: l.id, Remote: l.address})
+	l.report(Event{Kind: LinkUp, Peer: l.id, Remote: address})
 	ctx, fail := context.WithCancelCause(ctx)
 	watched := make(chan struct{})
 	go func() {
@@ -196,11 +210,57 @@ func (l *Link) watch(conn net.Conn) error {
 	}
 }
 
-// attach makes conn the connection that stop closes. If stop was called already, it closes conn.
-func (l *Link) attach(conn net.Conn) bool {
+// where gives the address at which the peer is to be dialed now.
+func (l *Link) where() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.stopped {
+	return l.address
+}
+
+// move makes the link go to another address, if it is another, without waiting for what it does now.
+func (l *Link) move(address string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.address == address {
+		return
+	}
+	l.address = address
+	l.interrupt()
+	notify(l.alive) // no pause before the next attempt
+}
+
+// interrupt ends the connection, or the attempt to get one. Call it under mu.
+func (l *Link) interrupt() {
+	if l.abort != nil {
+		l.abort()
+	}
+	if l.conn != nil {
+		l.conn.Close()
+	}
+}
+
+// started makes end what stop calls. If stop was called already, it calls end.
+func (l *Link) started(end context.CancelCauseFunc) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.end = end; l.stopped != nil {
+		end(l.stopped)
+	}
+}
+
+// dialing makes cancel what move calls.
+func (l *Link) dialing(cancel context.CancelFunc) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.abort = cancel
+}
+
+// attach makes conn, which was dialed at address, the connection that stop closes. If stop was called already, or
+// the peer moved, it closes conn.
+func (l *Link) attach(conn net.Conn, address string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stopped != nil || l.address != address {
 		conn.Close()
 		return false
 	}
@@ -216,12 +276,23 @@ func (l *Link) detach() {
 	l.conn = nil
 }
 
-// stop closes the connection and allows no other: it ends what waits in a read or a write.
-func (l *Link) stop() {
+// stop closes the connection, allows no other, and makes run end, whose connection then ended for that reason. It does not wait.
+func (l *Link) stop(why error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.stopped = true
-	if l.conn != nil {
-		l.conn.Close()
+	if l.stopped == nil {
+		l.stopped = why
 	}
+	l.queue.close()
+	if l.end != nil {
+		l.end(why)
+	}
+	l.interrupt()
+}
+
+// ended tells whether stop was called.
+func (l *Link) ended() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stopped != nil
 }

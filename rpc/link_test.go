@@ -190,7 +190,7 @@ func TestAPeerThatTalksBackOnTheLinkIsCutOff(t *testing.T) {
 		if _, err := readHello(conn); err != nil {
 			t.Error(err)
 		}
-		yes := answer{accepted: true, version: 1, cluster: "test", server: "b"}
+		yes := answer{accepted: true, version: 2, cluster: "test", server: "b"}
 		conn.Write(append(yes.append(nil), frame(KindRequestVoteReply, 1, "")...))
 		io.Copy(io.Discard, conn)
 	}()

@@ -54,7 +54,10 @@ func wait(ctx context.Context, d time.Duration) {
 // serve runs one connection from the handshake to its end.
 func (in *incoming) serve(c *inConn, deliver func(consensus.Message)) {
 	e := Event{Remote: c.conn.RemoteAddr().String()}
-	h, err := in.greet(c, &e)
+	h, link, err := in.greet(c, &e)
+	if link != nil {
+		defer in.roster.release(link)
+	}
 	defer in.remove(c, e.Peer)
 	if err != nil {
 		if err = c.end(err); !errors.Is(err, errStopped) && !errors.Is(err, errReplaced) {
@@ -65,7 +68,7 @@ func (in *incoming) serve(c *inConn, deliver func(consensus.Message)) {
 	}
 	e.Kind = IncomingUp
 	in.report(e)
-	err = c.end(in.read(c, h, deliver))
+	err = c.end(in.read(c, h, link, deliver))
 	e.Kind, e.Reason = IncomingDown, reason(err)
 	if errors.As(err, new(violation)) {
 		e.Kind = IncomingBroken
@@ -74,37 +77,68 @@ func (in *incoming) serve(c *inConn, deliver func(consensus.Message)) {
 }
 
 // greet reads the hello, judges it and answers. It sets in e who is at the other end, if that is known,
-// and what kind of event an error is.
-func (in *incoming) greet(c *inConn, e *Event) (*hello, error) {
+// and what kind of event an error is. The link that it gives is in use until it is released.
+func (in *incoming) greet(c *inConn, e *Event) (*hello, *Link, error) {
 	e.Kind = Stranger
 	if err := c.conn.SetDeadline(time.Now().Add(in.cfg.HandshakeTimeout)); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	h, err := readHello(c.conn)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	e.Kind = IncomingRefused
-	if in.links[h.sender] != nil {
+	if in.roster.find(h.sender) != nil {
 		e.Peer = h.sender // others' names are in the reason: here they could be anything
 	}
 	a := answer{version: protocolVersion, cluster: in.cfg.Cluster, server: in.cfg.ID, store: in.cfg.Store}
-	if a.reason = h.refusal(in.cfg); a.reason != "" {
+	link, err := in.judge(h)
+	if err == nil {
+		e.Peer = h.sender
+		if !in.register(c, h) {
+			return nil, link, errReplaced
+		}
+		if link.ended() { // whoever removes a peer ends the link first, and then the connection that is registered
+			err = errRemoved
+		}
+	}
+	if a.accepted = err == nil; !a.accepted {
+		a.reason = err.Error()
 		_, _ = c.conn.Write(a.append(nil)) // if it fails the caller learns less, and that is all
-		return nil, errors.New(a.reason)
+		return nil, link, err
 	}
-	if !in.register(c, h) {
-		return nil, errReplaced
-	}
-	a.accepted = true
+	link.told.Store(&h.advertise)
 	if _, err := c.conn.Write(a.append(nil)); err != nil {
-		return nil, err
+		return nil, link, err
 	}
 	if err := c.conn.SetDeadline(time.Time{}); err != nil {
+		return nil, link, err
+	}
+	notify(link.alive)
+	return h, link, nil
+}
+
+// judge gives the link to the server that sent h, or the reason why it is not let in. It takes the link into use.
+func (in *incoming) judge(h *hello) (*Link, error) {
+	if reason := h.refusal(in.cfg); reason != "" {
+		return nil, errors.New(reason)
+	}
+	link := in.roster.use(h.sender)
+	if link == nil {
+		if err := h.introduce(in.cfg); err != nil {
+			return nil, err
+		}
+	}
+	if err := in.cfg.admit(h.sender, h.store); err != nil {
+		if link != nil {
+			in.roster.release(link)
+		}
 		return nil, err
 	}
-	notify(in.links[h.sender].alive)
-	return h, nil
+	if link != nil {
+		return link, nil
+	}
+	return in.roster.adopt(h.sender, h.address)
 }
 
 // explain says why a connection did not get through its handshake.
@@ -123,16 +157,15 @@ func (in *incoming) explain(err error) string {
 }
 
 // read delivers what comes on c, once no older connection of the same peer is being read.
-func (in *incoming) read(c *inConn, h *hello, deliver func(consensus.Message)) error {
-	turn := in.turn[h.sender]
+func (in *incoming) read(c *inConn, h *hello, link *Link, deliver func(consensus.Message)) error {
 	select {
-	case turn <- struct{}{}:
-		defer func() { <-turn }()
+	case link.turn <- struct{}{}:
+		defer func() { <-link.turn }()
 	case <-c.gone:
 		return c.why
 	}
 	var (
-		stats  = &in.links[h.sender].stats
+		stats  = &link.stats
 		codec  = lookup(h.codec)
 		heart  = &heart{conn: c.conn, interval: in.cfg.KeepaliveInterval, idle: in.cfg.IdleTimeout}
 		alive  = &aliveReader{conn: c.conn, idle: in.cfg.IdleTimeout, heard: heart.beat}

@@ -90,7 +90,7 @@ func TestASilentPeerIsNoticedByBothEnds(t *testing.T) {
 		if _, err := readHello(link); err != nil {
 			t.Fatal(err)
 		}
-		yes := answer{accepted: true, version: 1, cluster: "test", server: "b"}
+		yes := answer{accepted: true, version: 2, cluster: "test", server: "b"}
 		if _, err := link.Write(yes.append(nil)); err != nil {
 			t.Fatal(err)
 		}
@@ -305,7 +305,7 @@ func TestALinkThatDoesNotLastBacksOff(t *testing.T) {
 					return
 				}
 				if _, err := readHello(conn); err == nil {
-					yes := answer{accepted: true, version: 1, cluster: "test", server: "b"}
+					yes := answer{accepted: true, version: 2, cluster: "test", server: "b"}
 					conn.Write(yes.append(nil))
 				}
 				conn.Close()

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
-	"slices"
 	"sync"
 
 	"github.com/raftnode/raft/raft/consensus"
@@ -14,8 +12,8 @@ import (
 
 // Transport carries messages between this server and its peers. Make one with New.
 type Transport struct {
-	cfg   Config
-	links map[consensus.ServerID]*Link
+	cfg    Config
+	roster *roster
 	// incoming are the peers' connections to this server.
 	incoming *incoming
 	report   func(Event)
@@ -39,32 +37,54 @@ func New(cfg Config) (*Transport, error) {
 	r := &reporter{tell: cfg.OnEvent, muted: make(map[muteKey]*mute)}
 	t := &Transport{
 		cfg:    cfg,
-		links:  make(map[consensus.ServerID]*Link),
 		report: r.report,
 		done:   make(chan struct{}),
 	}
-	for id := range cfg.Peers {
-		t.links[id] = newLink(&t.cfg, r.report, id)
-	}
-	t.incoming = newIncoming(&t.cfg, t.links, r.report)
+	t.roster = newRoster(&t.cfg, r.report)
+	t.incoming = newIncoming(&t.cfg, t.roster, r.report)
 	return t, nil
 }
 
-// Peers gives the links, one for each other server, in the order of their names.
-func (t *Transport) Peers() []*Link {
-	links := make([]*Link, 0, len(t.links))
-	for _, id := range slices.Sorted(maps.Keys(t.links)) {
-		links = append(links, t.links[id])
+// Peers gives the links, one for each peer, in the order of their names.
+func (t *Transport) Peers() []*Link { return t.roster.peers() }
+
+// AddPeer makes a server a peer, from now on and until RemovePeer. For one that is a peer already it changes the address, and if
+// that is another the link goes there at once. It does nothing for this server itself.
+func (t *Transport) AddPeer(id consensus.ServerID, address string) error {
+	if id == t.cfg.ID {
+		return nil
 	}
-	return links
+	if err := t.roster.add(id, address); err != nil {
+		return fmt.Errorf("rpc: add peer: %w", err)
+	}
+	return nil
+}
+
+// RemovePeer ends the link to a peer and the peer's connection to this server. From then on the peer is as
+// unknown as any other. It does not wait for what ends; Run does.
+func (t *Transport) RemovePeer(id consensus.ServerID) {
+	if t.roster.remove(id) != nil {
+		t.incoming.dismiss(id)
+	}
+}
+
+// Link gives the way to a server: to a peer, or to one that is let in by Config.Unknown and connected. It is nil
+// if there is none.
+func (t *Transport) Link(id consensus.ServerID) *Link { return t.roster.find(id) }
+
+// Send gives the message to the link to its receiver. Without one the message is lost.
+func (t *Transport) Send(m consensus.Message) {
+	if l := t.Link(m.Head().To); l != nil {
+		l.Send(m)
+	}
 }
 
 // Run connects to the peers and serves their connections to ln until ctx ends or Close is
 // called; then it returns nil. When ln fails for good it returns that error. In any case ln is
 // closed, and every goroutine and connection has ended. Run may be called once.
 //
-// deliver gets the messages of each peer in the order in which they were sent, but for those that
-// were lost; different peers' at the same time. It may block: then that peer's connection is not
+// deliver gets the messages of each peer in the order in which they were sent, but for those that were lost, and
+// for chunks of snapshots, which others overtake; different peers' at the same time. It may block: then that peer's connection is not
 // read, and TCP stops the sender. Run cannot return while deliver blocks. The message is deliver's to keep.
 func (t *Transport) Run(ctx context.Context, ln net.Listener, deliver func(consensus.Message)) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -77,16 +97,12 @@ func (t *Transport) Run(ctx context.Context, ln net.Listener, deliver func(conse
 
 	var running sync.WaitGroup
 	defer running.Wait()
-	for _, l := range t.links {
-		running.Go(func() { l.run(ctx) })
-	}
+	t.roster.open(func(l *Link) { running.Go(func() { l.run(ctx) }) })
 	running.Go(func() {
 		<-ctx.Done()
 		ln.Close()
 		t.incoming.stop()
-		for _, l := range t.links {
-			l.stop()
-		}
+		t.roster.close() // this goroutine still runs: no link is started when Run waits for the last
 	})
 	err := t.incoming.accept(ctx, ln, &running, deliver)
 	cancel()
@@ -125,7 +141,15 @@ func (t *Transport) Close() error {
 // Advertised gives what the peer told this server when it connected last: its Config.Advertise. It is
 // false while the peer has never been accepted.
 func (t *Transport) Advertised(id consensus.ServerID) (string, bool) {
-	return t.incoming.advertised(id)
+	l := t.roster.find(id)
+	if l == nil {
+		return "", false
+	}
+	told := l.told.Load()
+	if told == nil {
+		return "", false
+	}
+	return *told, true
 }
 
 // PeerStats is what went over the connections with one peer since New.
@@ -143,8 +167,9 @@ type PeerStats struct {
 
 // Stats gives the counts for each peer, in the order of their names.
 func (t *Transport) Stats() []PeerStats {
-	stats := make([]PeerStats, 0, len(t.links))
-	for _, l := range t.Peers() {
+	peers := t.Peers()
+	stats := make([]PeerStats, 0, len(peers))
+	for _, l := range peers {
 		stats = append(stats, PeerStats{
 			ID:               l.id,
 			Connected:        l.stats.connected.Load(),

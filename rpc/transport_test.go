@@ -115,7 +115,7 @@ func (s *server) receive() consensus.Message {
 // link gives the link to a peer.
 func (s *server) link(id consensus.ServerID) *Link {
 	s.t.Helper()
-	l := s.links[id]
+	l := s.Link(id)
 	if l == nil {
 		s.t.Fatalf("no link to %q", id)
 	}

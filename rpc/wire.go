@@ -3,6 +3,7 @@ package rpc
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/raftnode/raft/raft/consensus"
 )
@@ -66,7 +67,28 @@ type wireAppendEntriesReply struct {
 	ConflictTerm  consensus.Term
 }
 
-// blob is the bytes of an entry. Its methods let go-msgpack hand it the bytes in
+type wireInstallSnapshot struct {
+	Term              consensus.Term
+	LastIncludedIndex consensus.Index
+	LastIncludedTerm  consensus.Term
+	Config            blob // as Configuration.Encode gives it
+	Offset            uint64
+	Data              blob
+	Checksum          uint32
+	Done              bool
+	Round             uint64
+}
+
+type wireInstallSnapshotReply struct {
+	Term              consensus.Term
+	LastIncludedIndex consensus.Index
+	LastIncludedTerm  consensus.Term
+	Installed         bool
+	Offset            uint64
+	Round             uint64
+}
+
+// blob is the bytes of an entry or of a chunk. Its methods let go-msgpack hand it the bytes in
 // place: decoding into a plain []byte grows by 256 KiB and copies each time.
 // A decoded blob is therefore a view into the payload; message() copies it out.
 type blob []byte
@@ -85,7 +107,8 @@ func (b *blob) UnmarshalBinary(view []byte) error {
 
 // wire is a message as a codec writes it.
 type wire interface {
-	message() consensus.Message
+	// message gives the message, or why it is none.
+	message() (consensus.Message, error)
 }
 
 // newWire gives an empty struct to decode into: always a fresh one, since decoders leave
@@ -106,6 +129,10 @@ func newWire(kind Kind) (wire, error) {
 		return new(wireRequestPreVoteReply), nil
 	case KindTimeoutNow:
 		return new(wireTimeoutNow), nil
+	case KindInstallSnapshot:
+		return new(wireInstallSnapshot), nil
+	case KindInstallSnapshotReply:
+		return new(wireInstallSnapshotReply), nil
 	}
 	return nil, fmt.Errorf("no message has %v", kind)
 }
@@ -133,48 +160,54 @@ func toWire(m consensus.Message) (wire, error) {
 		return &wireRequestPreVoteReply{m.Term, m.NextTerm, m.VoteGranted}, nil
 	case *consensus.TimeoutNow:
 		return &wireTimeoutNow{m.Term}, nil
+	case *consensus.InstallSnapshot:
+		return &wireInstallSnapshot{
+			m.Term, m.LastIncluded.Index, m.LastIncluded.Term, m.Config.Encode(), m.Offset, m.Data, m.Checksum, m.Done, m.Round,
+		}, nil
+	case *consensus.InstallSnapshotReply:
+		return &wireInstallSnapshotReply{m.Term, m.LastIncluded.Index, m.LastIncluded.Term, m.Installed, m.Offset, m.Round}, nil
 	}
 	return nil, fmt.Errorf("cannot send a %T", m)
 }
 
-func (w *wireRequestVote) message() consensus.Message {
+func (w *wireRequestVote) message() (consensus.Message, error) {
 	return &consensus.RequestVote{
 		Header:       consensus.Header{Term: w.Term},
 		LastLogIndex: w.LastLogIndex,
 		LastLogTerm:  w.LastLogTerm,
 		Transfer:     w.Transfer,
-	}
+	}, nil
 }
 
-func (w *wireRequestPreVote) message() consensus.Message {
+func (w *wireRequestPreVote) message() (consensus.Message, error) {
 	return &consensus.RequestPreVote{
 		Header:       consensus.Header{Term: w.Term},
 		NextTerm:     w.NextTerm,
 		LastLogIndex: w.LastLogIndex,
 		LastLogTerm:  w.LastLogTerm,
-	}
+	}, nil
 }
 
-func (w *wireRequestPreVoteReply) message() consensus.Message {
+func (w *wireRequestPreVoteReply) message() (consensus.Message, error) {
 	return &consensus.RequestPreVoteReply{
 		Header:      consensus.Header{Term: w.Term},
 		NextTerm:    w.NextTerm,
 		VoteGranted: w.VoteGranted,
-	}
+	}, nil
 }
 
-func (w *wireTimeoutNow) message() consensus.Message {
-	return &consensus.TimeoutNow{Header: consensus.Header{Term: w.Term}}
+func (w *wireTimeoutNow) message() (consensus.Message, error) {
+	return &consensus.TimeoutNow{Header: consensus.Header{Term: w.Term}}, nil
 }
 
-func (w *wireRequestVoteReply) message() consensus.Message {
+func (w *wireRequestVoteReply) message() (consensus.Message, error) {
 	return &consensus.RequestVoteReply{
 		Header:      consensus.Header{Term: w.Term},
 		VoteGranted: w.VoteGranted,
-	}
+	}, nil
 }
 
-func (w *wireAppendEntries) message() consensus.Message {
+func (w *wireAppendEntries) message() (consensus.Message, error) {
 	m := &consensus.AppendEntries{
 		Header:       consensus.Header{Term: w.Term},
 		PrevLogIndex: w.PrevLogIndex,
@@ -183,7 +216,7 @@ func (w *wireAppendEntries) message() consensus.Message {
 		Round:        w.Round,
 	}
 	if len(w.Entries) == 0 {
-		return m
+		return m, nil
 	}
 	total := 0
 	for _, e := range w.Entries {
@@ -206,10 +239,10 @@ func (w *wireAppendEntries) message() consensus.Message {
 			Data:  data,
 		}
 	}
-	return m
+	return m, nil
 }
 
-func (w *wireAppendEntriesReply) message() consensus.Message {
+func (w *wireAppendEntriesReply) message() (consensus.Message, error) {
 	return &consensus.AppendEntriesReply{
 		Header:        consensus.Header{Term: w.Term},
 		Success:       w.Success,
@@ -218,7 +251,34 @@ func (w *wireAppendEntriesReply) message() consensus.Message {
 		Round:         w.Round,
 		ConflictIndex: w.ConflictIndex,
 		ConflictTerm:  w.ConflictTerm,
+	}, nil
+}
+
+func (w *wireInstallSnapshot) message() (consensus.Message, error) {
+	config, err := consensus.DecodeConfiguration(w.Config)
+	if err != nil {
+		return nil, err
 	}
+	return &consensus.InstallSnapshot{
+		Header:       consensus.Header{Term: w.Term},
+		LastIncluded: consensus.Position{Index: w.LastIncludedIndex, Term: w.LastIncludedTerm},
+		Config:       config,
+		Offset:       w.Offset,
+		Data:         slices.Clone(w.Data),
+		Checksum:     w.Checksum,
+		Done:         w.Done,
+		Round:        w.Round,
+	}, nil
+}
+
+func (w *wireInstallSnapshotReply) message() (consensus.Message, error) {
+	return &consensus.InstallSnapshotReply{
+		Header:       consensus.Header{Term: w.Term},
+		LastIncluded: consensus.Position{Index: w.LastIncludedIndex, Term: w.LastIncludedTerm},
+		Installed:    w.Installed,
+		Offset:       w.Offset,
+		Round:        w.Round,
+	}, nil
 }
 
 // decodeCanonical decodes a payload with unmarshal, and accepts the result only if c
@@ -235,7 +295,9 @@ func decodeCanonical(
 	if err := unmarshal(w); err != nil {
 		return nil, scratch, err
 	}
-	m = w.message()
+	if m, err = w.message(); err != nil {
+		return nil, scratch, err
+	}
 	again, err = c.Append(scratch[:0], m)
 	if err != nil {
 		return nil, scratch, err

@@ -31,20 +31,36 @@ func playPart(t *testing.T, part string) {
 		}
 		t.Run(test.Name, func(t *testing.T) {
 			if *realTime {
-				playLab(t, test)
+				play(t, os.Stdout, test)
 			} else {
-				synctest.Test(t, func(t *testing.T) { playLab(t, test) })
+				synctest.Test(t, func(t *testing.T) { play(t, os.Stdout, test) })
 			}
 		})
 	}
 }
 
-func playLab(t *testing.T, test lab.Test) {
-	opts := labnet.Options{Servers: test.Servers, Seed: *labSeed, Network: test.Network, SnapshotEvery: test.SnapshotEvery}
+// Part 2D as products run it, and worse: with pre-vote and check-quorum, snapshots in tiny pieces, and a log that trails.
+func TestProduct2D(t *testing.T) {
+	product := raft.WithConfig(func(c *raft.Config) {
+		c.PreVote, c.CheckQuorum, c.MaxChunkBytes, c.TrailingBytes = true, true, 100, 300
+	})
+	for _, test := range lab.Tests {
+		if test.Part == "2D" && test.Name != "SnapshotLarge2D" { // which would take thousands of pieces
+			t.Run(test.Name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { play(t, io.Discard, test, product) })
+			})
+		}
+	}
+}
+
+func play(t *testing.T, out io.Writer, test lab.Test, raftOpts ...raft.Option) {
+	opts := labnet.Options{
+		Servers: test.Servers, Seed: *labSeed, Network: test.Network, SnapshotEvery: test.SnapshotEvery, Raft: raftOpts,
+	}
 	if os.Getenv("RAFT_TRACE") != "" {
 		opts.Trace = labnet.NewTrace(os.Stdout, test.Servers)
 	}
-	lab.Play(t, os.Stdout, test, labnet.New(opts))
+	lab.Play(t, out, test, labnet.New(opts))
 }
 
 // A server whose log is behind, and that stands for election more often than the others' timers allow, cannot win. It

@@ -76,7 +76,7 @@ func (a *applyChannel) Apply(commands []Command) []any {
 	for _, c := range commands {
 		select {
 		case a.ch <- ApplyMsg{CommandValid: true, Command: c.Value, CommandIndex: int(c.Index), CommandTerm: int(c.Term)}:
-		case <-a.stop:
+		case <-a.stop: // for good
 			return make([]any, len(commands))
 		}
 	}

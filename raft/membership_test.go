@@ -34,6 +34,7 @@ type fleet struct {
 	net      *network
 	servers  map[ServerID]*Raft
 	journals map[ServerID]*journal
+	disks    map[ServerID]*MemoryPersister
 
 	mu   sync.Mutex
 	open map[ServerID]map[ServerID]string // who has a link to whom, at which address
@@ -41,7 +42,8 @@ type fleet struct {
 
 func startFleet(t *testing.T, founders ...ServerID) *fleet {
 	f := &fleet{
-		t: t, net: newNetwork(), servers: map[ServerID]*Raft{}, journals: map[ServerID]*journal{}, open: map[ServerID]map[ServerID]string{},
+		t: t, net: newNetwork(), servers: map[ServerID]*Raft{}, journals: map[ServerID]*journal{},
+		disks: map[ServerID]*MemoryPersister{}, open: map[ServerID]map[ServerID]string{},
 	}
 	config := consensus.Voters(founders...)
 	for i := range config {
@@ -54,10 +56,14 @@ func startFleet(t *testing.T, founders ...ServerID) *fleet {
 	return f
 }
 
+// start starts a server, from its disk if it ran before.
 func (f *fleet) start(id ServerID, change func(*Config)) {
 	j := &journal{}
+	if f.disks[id] == nil {
+		f.disks[id] = NewMemoryPersister()
+	}
 	cfg := Config{
-		ID: id, Persister: NewMemoryPersister(), StateMachine: j, Seed: 7,
+		ID: id, Persister: f.disks[id], StateMachine: j, Seed: 7,
 		Noop: true, PreVote: true, CheckQuorum: true,
 		PeerFor: func(m consensus.Member) Peer {
 			f.mu.Lock()
@@ -433,6 +439,48 @@ func TestAnswerToAStrangerIsLost(t *testing.T) {
 			t.Errorf("it sent %+v", sent)
 		}
 	})
+}
+
+// What Peers there are, as configurations come, are committed, and are rolled back. n1 is this server, n2 was given.
+func TestPeersFollowTheConfiguration(t *testing.T) {
+	f := &fleet{open: map[ServerID]map[ServerID]string{"n1": {}}}
+	calls := 0
+	p := newPeers(&Config{ID: "n1", Peers: []Peer{&recordingPeer{id: "n1"}, &recordingPeer{id: "n2"}}, PeerFor: func(m consensus.Member) Peer {
+		if calls++; m.ID == "n9" {
+			return nil // nobody knows the way
+		}
+		f.open["n1"][m.ID] = "open"
+		return &dialedLink{link: link{nil, "n1", m.ID}, fleet: f}
+	}})
+	expect := func(links string, dialed int) {
+		t.Helper()
+		if got := fmt.Sprint(f.links("n1")); got != links || calls != dialed {
+			t.Errorf("links to %s after %d calls, want %s after %d", got, calls, links, dialed)
+		}
+	}
+	p.follow(consensus.Voters("n1", "n2", "n3"))
+	expect("[n3 open]", 1)
+	p.follow(consensus.Voters("n1", "n2", "n3", "n4", "n9"))
+	expect("[n3 open n4 open]", 3)
+	p.follow(consensus.Voters("n1", "n2", "n3")) // rolled back, and in force again
+	p.drop(1, 10, false)
+	p.follow(consensus.Voters("n1", "n2", "n4")) // another leader's change
+	p.drop(100, 10, false)
+	expect("[n3 open n4 open]", 3)
+	p.drop(200, 10, true)
+	p.drop(209, 10, true)
+	expect("[n3 open n4 open]", 3)
+	p.drop(210, 10, true)
+	expect("[n4 open]", 3)
+	p.follow(consensus.Voters("n4")) // this server is no member any more
+	p.drop(300, 10, true)
+	p.drop(310, 10, true)
+	expect("[n4 open]", 3)
+	if table := *p.table.Load(); len(table) != 2 || table["n2"] == nil || table["n4"] == nil {
+		t.Errorf("messages can be sent to %v", table)
+	}
+	p.close()
+	expect("[]", 3)
 }
 
 func TestReasonsOfTheModule(t *testing.T) {

@@ -184,8 +184,10 @@ func liveAndDie(t *testing.T, dir string, round uint64, killAt int, limit uint64
 }
 
 func onTop(state consensus.Saved, saves []consensus.Save) consensus.Saved {
-	all := []consensus.Save{{HardState: &state.HardState, Entries: state.Entries}}
-	return shadow(append(all, saves...))
+	for _, s := range saves {
+		state.Add(s)
+	}
+	return state
 }
 
 // prefixOfLife tells whether got is state, with all acked Saves of life and the first n records of the next one.

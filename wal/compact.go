@@ -20,8 +20,8 @@ func (s *spans) begin(first uint64) { *s = append(*s, span{first: first}) }
 
 // add counts an entry in the newest segment. The entries that it replaces are dead in theirs.
 func (s spans) add(index consensus.Index) {
-	for i := len(s) - 1; i >= 0 && s[i].last >= index; i-- {
-		s[i].last = index - 1
+	for i := len(s) - 1; i >= 0 && (s[i].last == 0 || s[i].last >= index); i-- {
+		s[i].last = min(s[i].last, index-1)
 	}
 	s[len(s)-1].last = index
 }

@@ -18,14 +18,19 @@ var errDisk = errors.New("the disk is on fire")
 // faultyDisk notes what is done, and fails the n-th deed of a kind.
 type faultyDisk struct {
 	deeds []string
-	fail  string // "write", "rewrite", "sync" or "dir"
+	fail  string // "write", "rewrite", "sync", "dir", "create", "snapwrite", "snapsync", "rename" or "remove"
 	after int    // so many of them succeed before
+	// stopAt is the number of the first deed, of any kind, from which on nothing is done any more; 0: none.
+	stopAt int
 	// rewritten is what was written again, from one offset to another.
 	rewritten [][2]int64
 }
 
 func (d *faultyDisk) do(deed string) error {
 	d.deeds = append(d.deeds, deed)
+	if d.stopAt > 0 && len(d.deeds) >= d.stopAt {
+		return errDisk
+	}
 	if deed != d.fail {
 		return nil
 	}

@@ -99,6 +99,8 @@ func (s *snapshotFiles) settle(f *snapshotFile, snapshot *consensus.Snapshot, co
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
+	case !counts && snapshot.Index <= s.counts:
+		return true // overtaken meanwhile: there is nothing left to prepare
 	case s.files[snapshot.Position] != f:
 		return false
 	case !f.holds(snapshot):

@@ -295,6 +295,15 @@ func TestMissingSegmentsBehindACompaction(t *testing.T) {
 	}
 }
 
+// A snapshot proves that the directory was in use: without its log it is not a new one.
+func TestSnapshotWithoutALog(t *testing.T) {
+	content, names, _ := compactedLog(t)
+	for _, name := range append(names, newestName) {
+		delete(content, name)
+	}
+	checkRefused(t, content, newestName+" is missing", "snapshot-")
+}
+
 func containsAll(text string, wants []string) bool {
 	return !slices.ContainsFunc(wants, func(want string) bool { return !strings.Contains(text, want) })
 }
@@ -383,6 +392,40 @@ func TestSpans(t *testing.T) {
 	}{{18, 300, 0}, {19, 300, 2}, {19, 150, 1}, {99, 300, 2}, {99, 99, 0}} {
 		if got := s.dead(test.base, test.synced); got != test.want {
 			t.Errorf("base %d, synced %d: %d are dead, want %d", test.base, test.synced, got, test.want)
+		}
+	}
+}
+
+// A start that is not the sum of the records before it is damage, though its checksum is right.
+func TestStartThatContradictsTheRecordsBefore(t *testing.T) {
+	content, names, _ := longLog(t, testOptions)
+	id := mustIdentity(t, content)
+	name := names[1]
+	first := mustNumber(t, name)
+	var real Record
+	for _, r := range records(t, dirWith(t, content)) {
+		if r.Seq == first {
+			real = r
+		}
+	}
+	good := start{hard: *hard(real.Term, real.VotedFor), last: real.Last, commit: real.Commit}
+	for what, change := range map[string]func(s *start){
+		"nothing": func(*start) {},
+		"vote":    func(s *start) { s.hard.VotedFor = "n7" },
+		"last":    func(s *start) { s.last.Index-- },
+		"commit":  func(s *start) { s.commit-- },
+		"snapshot": func(s *start) {
+			s.snapshot = marker{Position: position(1, 1), base: position(1, 1), file: fileSum{bytes: 1, checksum: 2}}
+		},
+	} {
+		changed := good
+		change(&changed)
+		payload := id.salt().appendRecord(nil, &record{kind: recordStart, seq: first, back: first - real.Synced, start: changed})
+		damaged := cloned(content)
+		damaged[name] = slices.Concat([]byte{byte(len(payload))}, payload, content[name][real.Bytes:])
+		_, err := Open(dirWith(t, damaged), testOptions)
+		if what == "nothing" && err != nil || what != "nothing" && (err == nil || !strings.Contains(err.Error(), name+" at offset 0")) {
+			t.Errorf("another %s: %v", what, err)
 		}
 	}
 }

@@ -94,7 +94,7 @@ func (b *bench) scan(data []byte, at int) (consensus.Saved, *Repair, error) {
 		b.t.Fatal(err)
 	}
 	s := scanner{id: b.id, keep: true}
-	err = s.scan(b.dir, files.segments, 0)
+	err = s.scan(b.dir, files, 1)
 	return s.saved(), s.repair, err
 }
 

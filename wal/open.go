@@ -103,7 +103,7 @@ func (l *Log) recover(opts Options) error {
 		return err
 	}
 	s := scanner{id: l.id, keep: true}
-	if err := s.scan(l.dir, files.segments, l.newest); err != nil {
+	if err := s.scan(l.dir, files, l.newest); err != nil {
 		return fmt.Errorf("the log is damaged, and nothing was changed: %w. "+
 			"Do not delete single files. See it with `raftctl log verify %s`; if the disk cannot give it back, "+
 			"this node must not take part again with what is left", err, l.dir)

@@ -83,9 +83,13 @@ type scanner struct {
 	unproven []int64
 }
 
-// scan reads the segments in list. newest is the number of the newest one that must exist.
-func (s *scanner) scan(dir string, list []segment, newest uint64) error {
+// scan reads the segments and the snapshot. newest is the number of the newest segment that must exist.
+func (s *scanner) scan(dir string, files listing, newest uint64) error {
 	s.salt = s.id.salt()
+	list := files.segments
+	if newest == 0 && len(files.snapshots) > 0 {
+		return fmt.Errorf("the file %s is missing: it was there before %s", newestName, files.snapshots[0])
+	}
 	var last uint64
 	if len(list) > 0 {
 		last = list[len(list)-1].first
@@ -199,65 +203,6 @@ func (s *scanner) record(f *segmentFile) (*badFrame, error) {
 		return nil, nil
 	}
 	return nil, s.visit(publicRecord(&r, f, start))
-}
-
-// replay applies r to the state. An entry at an index that is already there takes the place of it and
-// of all behind it: the records' order is the order of time.
-func (s *scanner) replay(r *record) error {
-	switch r.kind {
-	case recordHard:
-		return s.state.setHard(r.hard)
-	case recordMark:
-		return s.state.setCommit(r.commit)
-	case recordSnapshot:
-		if err := s.state.setSnapshot(&r.marker); err != nil {
-			return err
-		}
-		s.dropEntries(&r.marker)
-		return nil
-	case recordStart:
-		return s.begin(r)
-	}
-	if err := s.state.append(&r.entry); err != nil {
-		return err
-	}
-	s.spans.add(r.entry.Index)
-	// Behind a gap, it may replace what is missing.
-	s.from = min(s.from, r.entry.Index)
-	if s.keep {
-		s.entries = append(s.entries[:r.entry.Index-s.from], r.entry)
-	}
-	return nil
-}
-
-// begin takes the first record of a segment: after a gap it is all that is known, else it must agree.
-func (s *scanner) begin(r *record) error {
-	s.spans.begin(r.seq)
-	if !s.started {
-		s.state, s.started, s.from = stateAt(&r.start), true, r.start.last.Index+1
-		return r.start.check()
-	}
-	if now := s.state.start(); now != r.start {
-		return fmt.Errorf("it starts with %+v, but the records before it add up to %+v", r.start, now)
-	}
-	return nil
-}
-
-// dropEntries forgets the entries up to a new base.
-func (s *scanner) dropEntries(m *marker) {
-	if m.installed {
-		s.spans.drop()
-		s.from, s.entries = m.Index+1, nil
-		return
-	}
-	if m.base.Index < s.from {
-		return
-	}
-	if s.keep {
-		// Copied, so that the memory of the others can go.
-		s.entries = append([]consensus.Entry(nil), s.entries[m.base.Index-s.from+1:]...)
-	}
-	s.from = m.base.Index + 1
 }
 
 // saved gives what was kept: the sum of all Saves.

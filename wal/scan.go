@@ -87,5 +87,5 @@ func (s *scanner) readOnly(dir string) ([]segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	return files.segments, s.scan(dir, files.segments, newest)
+	return files.segments, s.scan(dir, files, newest)
 }

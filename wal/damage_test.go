@@ -15,9 +15,14 @@ import (
 // a log with the first n of them holds, for each n. size scales the data of the last batch.
 func smallLog(t testing.TB, size int) (content map[string][]byte, list []Record, states []consensus.Saved) {
 	t.Helper()
+	return smallLogOf(t, story(), size)
+}
+
+func smallLogOf(t testing.TB, saves []consensus.Save, size int) (content map[string][]byte, list []Record, states []consensus.Saved) {
+	t.Helper()
 	dir := t.TempDir()
 	l := mustOpen(t, dir, testOptions)
-	for _, save := range story() {
+	for _, save := range saves {
 		mustSave(t, l, save)
 	}
 	last := consensus.Save{HardState: hard(6, "n1"), Entries: entries(8, 6, 4)}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/raftnode/raft/raft/consensus"
 )
@@ -319,32 +320,37 @@ func TestPrepareBesideSave(t *testing.T) {
 
 // Close waits for a preparation: another process may use the directory from then on.
 func TestCloseWaitsForThePreparation(t *testing.T) {
-	dir := t.TempDir()
-	d := realDisk
-	began, goOn := make(chan struct{}), make(chan struct{})
-	d.rename = func(from, to string) error {
-		close(began)
-		<-goOn
-		return os.Rename(from, to)
-	}
-	l, err := open(dir, testOptions, d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	prepared, closed := make(chan error, 1), make(chan error, 1)
-	go func() { prepared <- l.PrepareSnapshot(snapshotAt(20, 1)) }()
-	<-began
-	go func() { closed <- l.Close() }()
-	if _, err := Open(dir, testOptions); err == nil || !strings.Contains(err.Error(), "in use") {
-		t.Errorf("open: %v", err)
-	}
-	close(goOn)
-	if err := errors.Join(<-prepared, <-closed); err != nil {
-		t.Error(err)
-	}
-	if _, err := os.Stat(filepath.Join(dir, snapshotName(position(20, 1)))); err != nil {
-		t.Error(err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		d := realDisk
+		goOn := make(chan struct{})
+		d.rename = func(from, to string) error {
+			<-goOn
+			return os.Rename(from, to)
+		}
+		l, err := open(dir, testOptions, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		prepared, closed := make(chan error, 1), make(chan error, 1)
+		go func() { prepared <- l.PrepareSnapshot(snapshotAt(20, 1)) }()
+		synctest.Wait()
+		go func() { closed <- l.Close() }()
+		synctest.Wait()
+		if len(closed) > 0 {
+			t.Error("Close did not wait")
+		}
+		if _, err := Open(dir, testOptions); err == nil || !strings.Contains(err.Error(), "in use") {
+			t.Errorf("open: %v", err)
+		}
+		close(goOn)
+		if err := errors.Join(<-prepared, <-closed); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(filepath.Join(dir, snapshotName(position(20, 1)))); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestDirectoryOfFormat1(t *testing.T) {

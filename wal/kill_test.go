@@ -53,10 +53,16 @@ func child(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := limitFiles(os.Getenv(killLimitVariable)); err != nil {
+	limit, err := limitFiles(os.Getenv(killLimitVariable))
+	if err != nil {
 		return err
 	}
 	for i, save := range lifeOf(round, saved) {
+		if save.Snapshot != nil && limit == 0 && i%2 == 0 {
+			if err := l.PrepareSnapshot(save.Snapshot); err != nil {
+				return err
+			}
+		}
 		if err := l.Save([]consensus.Save{save}); errors.Is(err, syscall.EFBIG) {
 			fmt.Println("failed")
 			break
@@ -70,13 +76,13 @@ func child(dir string) error {
 }
 
 // limitFiles lets the kernel take only a part of the write that goes over the limit: as on a full disk.
-func limitFiles(bytes string) error {
-	limit, err := strconv.ParseUint(bytes, 10, 64)
+func limitFiles(bytes string) (limit uint64, err error) {
+	limit, err = strconv.ParseUint(bytes, 10, 64)
 	if err != nil || limit == 0 {
-		return err
+		return limit, err
 	}
 	signal.Ignore(syscall.SIGXFSZ)
-	return syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: limit, Max: limit})
+	return limit, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: limit, Max: limit})
 }
 
 // lifeOf is what the child saves in one life: always the same for the same round and start.

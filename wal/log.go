@@ -10,7 +10,7 @@ import (
 	"github.com/raftnode/raft/raft/consensus"
 )
 
-// Log is the persistent state of one server. It is for one goroutine, but for PrepareSnapshot and Close.
+// Log is the persistent state of one server. It is for one goroutine, but for PrepareSnapshot.
 type Log struct {
 	dir          string
 	id           identity

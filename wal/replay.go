@@ -2,6 +2,7 @@ package wal
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/raftnode/raft/raft/consensus"
 )
@@ -30,7 +31,12 @@ func (s *scanner) replay(r *record) error {
 	// Behind a gap, it may replace what is missing.
 	s.from = min(s.from, r.entry.Index)
 	if s.keep {
-		s.entries = append(s.entries[:r.entry.Index-s.from], r.entry)
+		s.entries = s.entries[:r.entry.Index-s.from]
+		if len(s.entries) == cap(s.entries) {
+			// append alone would grow by a quarter, and copy a long log several times.
+			s.entries = slices.Grow(s.entries, len(s.entries)+1)
+		}
+		s.entries = append(s.entries, r.entry)
 	}
 	return nil
 }

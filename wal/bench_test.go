@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/raftnode/raft/raft/consensus"
 )
@@ -81,4 +83,73 @@ func benchEntries(n int) []consensus.Entry {
 		made[i] = consensus.Entry{Index: consensus.Index(i + 1), Term: 1, Kind: consensus.EntryCommand, Data: make([]byte, benchDataBytes)}
 	}
 	return made
+}
+
+// BenchmarkPrepareSnapshot: a snapshot file of 64 MiB, with nothing beside it.
+func BenchmarkPrepareSnapshot(b *testing.B) {
+	l := mustOpen(b, b.TempDir(), Options{Cluster: "c1", Node: "n1"})
+	s := consensus.Snapshot{Config: consensus.Voters("n1", "n2", "n3"), Data: make([]byte, 64<<20)}
+	b.SetBytes(int64(len(s.Data)))
+	for b.Loop() {
+		s.Index++
+		next := s
+		if err := l.PrepareSnapshot(&next); err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		if err := os.Remove(filepath.Join(l.dir, snapshotName(s.Position))); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+	}
+}
+
+// BenchmarkStall: the longest Save of one entry while a snapshot of 64 MiB is taken: written by the Save that names it,
+// or prepared beside the Saves.
+func BenchmarkStall(b *testing.B) {
+	for _, prepared := range []bool{false, true} {
+		b.Run(fmt.Sprint("prepared=", prepared), func(b *testing.B) {
+			var longest, typical time.Duration
+			for b.Loop() {
+				l := mustOpen(b, b.TempDir(), Options{Cluster: "c1", Node: "n1"})
+				most, median := stall(b, l, prepared)
+				longest, typical = max(longest, most), max(typical, median)
+				mustClose(b, l)
+			}
+			b.ReportMetric(float64(longest.Microseconds())/1000, "longest-ms")
+			b.ReportMetric(float64(typical.Microseconds())/1000, "median-ms")
+		})
+	}
+}
+
+// stall measures the Saves during and at the end of a snapshot, which drops 64 MiB of log.
+func stall(b *testing.B, l *Log, prepared bool) (longest, median time.Duration) {
+	const n = 500_000
+	mustSave(b, l, consensus.Save{HardState: hard(1, "n1"), Entries: benchEntries(n), Commit: n})
+	save := consensus.Save{Snapshot: &consensus.Snapshot{Position: position(n-100, 1), Data: make([]byte, 64<<20)}, Base: position(n-200, 1)}
+	done := make(chan error, 1)
+	if prepared {
+		go func() { done <- l.PrepareSnapshot(save.Snapshot) }()
+	} else {
+		done <- nil
+	}
+	var took []time.Duration
+	last := consensus.Index(n)
+	for finished := false; !finished; {
+		batch := []consensus.Save{{Entries: entries(last+1, 1, 1)}}
+		last++
+		select {
+		case err := <-done:
+			if err != nil {
+				b.Fatal(err)
+			}
+			batch, finished = append(batch, save), true
+		default:
+		}
+		began := time.Now()
+		mustSave(b, l, batch...)
+		took = append(took, time.Since(began))
+	}
+	slices.Sort(took)
+	return took[len(took)-1], took[len(took)/2]
 }

@@ -15,9 +15,14 @@ import (
 // a log with the first n of them holds, for each n. size scales the data of the last batch.
 func smallLog(t testing.TB, size int) (content map[string][]byte, list []Record, states []consensus.Saved) {
 	t.Helper()
+	return smallLogOf(t, story(), size)
+}
+
+func smallLogOf(t testing.TB, saves []consensus.Save, size int) (content map[string][]byte, list []Record, states []consensus.Saved) {
+	t.Helper()
 	dir := t.TempDir()
 	l := mustOpen(t, dir, testOptions)
-	for _, save := range story() {
+	for _, save := range saves {
 		mustSave(t, l, save)
 	}
 	last := consensus.Save{HardState: hard(6, "n1"), Entries: entries(8, 6, 4)}
@@ -30,16 +35,20 @@ func smallLog(t testing.TB, size int) (content map[string][]byte, list []Record,
 	return files(t, dir), list, prefixStates(list)
 }
 
-// prefixStates replays records the naive way.
-func prefixStates(list []Record) []consensus.Saved {
-	var sum consensus.Saved
+// prefixStates replays records the naive way, from the first of all on.
+func prefixStates(list []Record) []consensus.Saved { return statesOnTop(consensus.Saved{}, list) }
+
+// statesOnTop gives what a log holds before the first of these records, and behind each.
+func statesOnTop(sum consensus.Saved, list []Record) []consensus.Saved {
 	states := []consensus.Saved{sum}
 	for _, r := range list {
 		switch r.Type {
 		case "hard":
-			sum.HardState = consensus.HardState{Term: r.Term, VotedFor: r.VotedFor}
+			sum.Add(consensus.Save{HardState: hard(r.Term, r.VotedFor)})
 		case "entry":
-			sum.Entries = append(append([]consensus.Entry{}, sum.Entries[:r.Entry.Index-1]...), r.Entry)
+			sum.Add(consensus.Save{Entries: []consensus.Entry{r.Entry}})
+		case "snapshot":
+			sum.Add(consensus.Save{Snapshot: snapshotAt(r.Snapshot.Index, r.Snapshot.Term), Base: r.Base, Installed: r.Installed})
 		}
 		states = append(states, sum)
 	}
@@ -50,7 +59,7 @@ func prefixStates(list []Record) []consensus.Saved {
 func scanned(dir string) (consensus.Saved, *Repair, error) {
 	s := scanner{keep: true}
 	_, err := s.readOnly(dir)
-	return consensus.Saved{HardState: s.state.hard, Entries: s.entries}, s.repair, err
+	return s.saved(), s.repair, err
 }
 
 // A bench is one segment, under damage.
@@ -90,8 +99,8 @@ func (b *bench) scan(data []byte, at int) (consensus.Saved, *Repair, error) {
 		b.t.Fatal(err)
 	}
 	s := scanner{id: b.id, keep: true}
-	err = s.scan(b.dir, files.segments, 0)
-	return consensus.Saved{HardState: s.state.hard, Entries: s.entries}, s.repair, err
+	err = s.scan(b.dir, files, 1)
+	return s.saved(), s.repair, err
 }
 
 // recordAt is the number of whole records before offset.
@@ -210,7 +219,7 @@ func TestTornTailIsCutAndTheLogGoesOn(t *testing.T) {
 		more := consensus.Save{HardState: hard(7, ""), Entries: entries(11, 7, 2)}
 		mustSave(t, l, more)
 		abandon(t, l)
-		want.HardState, want.Entries = *more.HardState, append(want.Entries[:10:10], more.Entries...)
+		want.Add(more)
 		checkSaved(t, reopened(t, dir), want)
 	}
 }
@@ -252,7 +261,7 @@ func longLog(t testing.TB, opts Options) (content map[string][]byte, names []str
 	dir := t.TempDir()
 	l := mustOpen(t, dir, opts)
 	saves := []consensus.Save{{HardState: hard(1, "n1"), Entries: entries(1, 1, 20)}}
-	for i := range consensus.Index(20) {
+	for i := range consensus.Index(50) {
 		saves = append(saves, consensus.Save{Entries: entries(21+10*i, 1, 10), Commit: 20 + 10*i})
 	}
 	for _, save := range saves {
@@ -273,7 +282,7 @@ func longLog(t testing.TB, opts Options) (content map[string][]byte, names []str
 }
 
 func TestFlippedBitInOlderSegments(t *testing.T) {
-	content, names, want := longLog(t, Options{Cluster: "c1", Node: "n1", SegmentBytes: 1500})
+	content, names, want := longLog(t, Options{Cluster: "c1", Node: "n1", SegmentBytes: 4096})
 	for i, name := range names {
 		b := newBench(t, content, name)
 		for at := i; at < len(content[name]); at += 7 {
@@ -288,8 +297,8 @@ func TestFlippedBitInOlderSegments(t *testing.T) {
 }
 
 func TestFilesThatAreMissingOrForeign(t *testing.T) {
-	content, names, _ := longLog(t, Options{Cluster: "c1", Node: "n1", SegmentBytes: 1500})
-	other, otherNames, _ := longLog(t, Options{Cluster: "c1", Node: "n2", SegmentBytes: 1500})
+	content, names, _ := longLog(t, Options{Cluster: "c1", Node: "n1", SegmentBytes: 4096})
+	other, otherNames, _ := longLog(t, Options{Cluster: "c1", Node: "n2", SegmentBytes: 4096})
 	lastName := names[len(names)-1]
 	for _, test := range []struct {
 		name   string

@@ -81,8 +81,9 @@ func segmentName(first uint64) string { return fmt.Sprintf("%020d", first) }
 
 // listing is what lies in a directory, sorted out by name.
 type listing struct {
-	segments []segment // ascending
-	litter   []string  // temporary files that an interrupted process left
+	segments  []segment // ascending
+	snapshots []string  // files of snapshots
+	litter    []string  // temporary files that an interrupted process left
 }
 
 // listDir reads a directory. A name that tidwall/wal would take for one of its files but
@@ -95,8 +96,13 @@ func listDir(dir string) (listing, error) {
 	var l listing
 	for _, e := range entries {
 		name := e.Name()
-		if name == identityName+tmpSuffix || name == newestName+tmpSuffix {
+		whole, isTmp := strings.CutSuffix(name, tmpSuffix)
+		switch {
+		case isTmp && (whole == identityName || whole == newestName || isSnapshotName(whole)):
 			l.litter = append(l.litter, name)
+			continue
+		case isSnapshotName(name):
+			l.snapshots = append(l.snapshots, name)
 			continue
 		}
 		if len(name) < 20 || strings.Trim(name[:20], "0123456789") != "" {

@@ -15,6 +15,8 @@ func FuzzDecodeRecord(f *testing.F) {
 		{kind: recordHard, seq: 1, back: 1, hard: consensus.HardState{Term: 300, VotedFor: "n1"}},
 		{kind: recordEntry, seq: 1 << 40, back: 200, entry: consensus.Entry{Index: 9, Term: 8, Kind: 1, Data: []byte("data")}},
 		{kind: recordMark, seq: 3, back: 1, commit: 2},
+		{kind: recordSnapshot, seq: 3, back: 1, marker: marker{Position: position(200, 3), base: position(130, 2), file: fileSum{4096, 1 << 31}}},
+		{kind: recordStart, seq: 3, back: 1, start: start{hard: *hard(4, "n2"), last: position(7, 3), commit: 6, snapshot: marker{Position: position(5, 3), base: position(5, 3), installed: true}}},
 	} {
 		f.Add(salt.appendRecord(nil, &r)[checksumBytes:])
 	}
@@ -39,7 +41,7 @@ var fuzzIdentity = identity{cluster: "c1", node: "n1", store: "00112233445566778
 // FuzzRecovery: a segment of any bytes is refused, or recovered to a log that a server could have had; and what
 // was recovered stays. Each try fsyncs; give `go test -fuzz` also -fuzzminimizetime=1x, or it spends its time on making inputs smaller.
 func FuzzRecovery(f *testing.F) {
-	whole := fuzzLog()
+	whole, snapshot := fuzzLog(), fuzzSnapshot(snapshotAt(5, 5))
 	f.Add(whole, 0, byte(0))
 	f.Add(whole[:len(whole)-3], 0, byte(0))
 	f.Add(append(slices.Clone(whole), make([]byte, 600)...), 0, byte(0))
@@ -52,9 +54,10 @@ func FuzzRecovery(f *testing.F) {
 			segment[at] ^= flip
 		}
 		dir := dirWith(t, map[string][]byte{
-			identityName:   sealed(fuzzIdentity.text()),
-			newestName:     sealed(newestText(fuzzIdentity, 1)),
-			segmentName(1): segment,
+			identityName:                            sealed(fuzzIdentity.text()),
+			newestName:                              sealed(newestText(fuzzIdentity, 1)),
+			segmentName(1):                          segment,
+			snapshotName(snapshotAt(5, 5).Position): snapshot,
 		})
 		saved, _, err := scanned(dir)
 		l, openErr := Open(dir, testOptions)
@@ -71,6 +74,38 @@ func FuzzRecovery(f *testing.F) {
 	})
 }
 
+// fuzzSnapshot is a file of the store fuzzIdentity.
+func fuzzSnapshot(s *consensus.Snapshot) []byte {
+	var file bytes.Buffer
+	_, err := encodeSnapshot(fuzzIdentity, fuzzIdentity.salt(), s, func(p []byte) error { _, err := file.Write(p); return err })
+	if err != nil {
+		panic(err)
+	}
+	return file.Bytes()
+}
+
+// FuzzSnapshotFile: any bytes are refused, or are the file of the snapshot that they are read as.
+func FuzzSnapshotFile(f *testing.F) {
+	f.Add(fuzzSnapshot(snapshotAt(5, 5)), 0, byte(0))
+	f.Add(fuzzSnapshot(snapshotAt(70, 3)), 0, byte(0)) // two blocks
+	f.Add(fuzzSnapshot(&consensus.Snapshot{Position: position(1, 1)}), 30, byte(1))
+	f.Add([]byte(snapshotMagic), 0, byte(0))
+	f.Fuzz(func(t *testing.T, file []byte, at int, flip byte) {
+		if at >= 0 && at < len(file) {
+			file = slices.Clone(file)
+			file[at] ^= flip
+		}
+		r := newSnapshotReader(fuzzIdentity, bytes.NewReader(file), uint64(len(file)))
+		s, err := r.read(true)
+		if _, scanErr := newSnapshotReader(fuzzIdentity, bytes.NewReader(file), uint64(len(file))).read(false); (err == nil) != (scanErr == nil) {
+			t.Fatalf("kept: %v, only read: %v", err, scanErr)
+		}
+		if err == nil && !bytes.Equal(fuzzSnapshot(s), file) {
+			t.Fatalf("%x is read as %+v", file, s)
+		}
+	})
+}
+
 // fuzzLog is a segment of the store fuzzIdentity that holds the story.
 func fuzzLog() []byte {
 	var data []byte
@@ -81,9 +116,17 @@ func fuzzLog() []byte {
 		payload := fuzzIdentity.salt().appendRecord(nil, &r)
 		data = append(append(data, byte(len(payload))), payload...)
 	}
+	put(record{kind: recordStart})
 	for _, save := range story() {
 		if save.HardState != nil {
 			put(record{kind: recordHard, hard: *save.HardState})
+		}
+		if save.Snapshot != nil {
+			sum, err := encodeSnapshot(fuzzIdentity, fuzzIdentity.salt(), save.Snapshot, func([]byte) error { return nil })
+			if err != nil {
+				panic(err)
+			}
+			put(record{kind: recordSnapshot, marker: markerOf(&save, sum)})
 		}
 		for _, e := range save.Entries {
 			put(record{kind: recordEntry, entry: e})
@@ -99,7 +142,7 @@ func checkPossible(t *testing.T, s consensus.Saved) {
 	t.Helper()
 	term := consensus.Term(1)
 	for i, e := range s.Entries {
-		if e.Index != consensus.Index(i+1) || e.Term < term || e.Term > s.HardState.Term {
+		if e.Index != s.Base.Index+consensus.Index(i+1) || e.Term < term || e.Term > s.HardState.Term {
 			t.Fatalf("entry %d of term %d stands at %d, behind term %d, with currentTerm %d", e.Index, e.Term, i+1, term, s.HardState.Term)
 		}
 		term = e.Term

@@ -1,9 +1,11 @@
 package wal
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/raftnode/raft/raft/consensus"
@@ -66,22 +68,28 @@ func entries(index consensus.Index, term consensus.Term, n int) []consensus.Entr
 	return made
 }
 
-// shadow is what a log must be: the sum of the Saves, done the naive way.
+// snapshotAt is the snapshot of the tests' state machine at a place: its data depends on nothing else.
+func snapshotAt(index consensus.Index, term consensus.Term) *consensus.Snapshot {
+	config := append(consensus.Voters("n1", "n2"), consensus.Member{ID: "n3", Address: "localhost:7003", Suffrage: consensus.Learner})
+	data := bytes.Repeat(fmt.Appendf(nil, "state at %d of term %d. ", index, term), int(index)*int(index)%5000)
+	return &consensus.Snapshot{Position: consensus.Position{Index: index, Term: term}, Config: config, Data: data}
+}
+
+func position(index consensus.Index, term consensus.Term) consensus.Position {
+	return consensus.Position{Index: index, Term: term}
+}
+
+// shadow is what a log must be: the sum of the Saves.
 func shadow(saves []consensus.Save) consensus.Saved {
 	var sum consensus.Saved
 	for _, s := range saves {
-		if s.HardState != nil {
-			sum.HardState = *s.HardState
-		}
-		if len(s.Entries) > 0 {
-			sum.Entries = append(sum.Entries[:s.Entries[0].Index-1], s.Entries...)
-		}
+		sum.Add(s)
 	}
 	return sum
 }
 
 func equal(a, b consensus.Saved) bool {
-	if a.HardState != b.HardState || len(a.Entries) != len(b.Entries) {
+	if a.HardState != b.HardState || len(a.Entries) != len(b.Entries) || a.Base != b.Base || !equalSnapshot(a.Snapshot, b.Snapshot) {
 		return false
 	}
 	for i := range a.Entries {
@@ -93,6 +101,13 @@ func equal(a, b consensus.Saved) bool {
 	return true
 }
 
+func equalSnapshot(a, b *consensus.Snapshot) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Position == b.Position && slices.Equal(a.Config, b.Config) && bytes.Equal(a.Data, b.Data)
+}
+
 func checkSaved(t testing.TB, got, want consensus.Saved) {
 	t.Helper()
 	if !equal(got, want) {
@@ -102,13 +117,16 @@ func checkSaved(t testing.TB, got, want consensus.Saved) {
 
 func brief(s consensus.Saved) string {
 	text := fmt.Sprintf("term %d, vote %q, %d entries", s.HardState.Term, s.HardState.VotedFor, len(s.Entries))
+	if s.Snapshot != nil {
+		text += fmt.Sprintf(" behind %v, snapshot at %v of %d bytes", s.Base, s.Snapshot.Position, len(s.Snapshot.Data))
+	}
 	for _, e := range s.Entries[max(0, len(s.Entries)-3):] {
 		text += fmt.Sprintf(" (%d,%d,%.40q)", e.Index, e.Term, e.Data)
 	}
 	return text
 }
 
-// story is a life of a server: elections, entries, a conflict that is overwritten.
+// story is a life of a server: elections, entries, a conflict that is overwritten, a snapshot.
 func story() []consensus.Save {
 	return []consensus.Save{
 		{HardState: hard(1, "n1")},
@@ -120,6 +138,7 @@ func story() []consensus.Save {
 		{HardState: hard(5, "n3"), Entries: entries(7, 2, 1)},
 		{Entries: entries(5, 5, 2), Commit: 4},
 		{Entries: []consensus.Entry{{Index: 7, Term: 5, Kind: consensus.EntryNoop}}, Commit: 7},
+		{Snapshot: snapshotAt(5, 5), Base: position(3, 2), Commit: 7},
 	}
 }
 

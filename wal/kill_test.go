@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-var killOptions = Options{Cluster: "c1", Node: "n1", SegmentBytes: 256 << 10}
+var killOptions = Options{Cluster: "c1", Node: "n1", SegmentBytes: 64 << 10}
 
 // child saves and says so, until it is killed.
 func child(dir string) error {
@@ -53,10 +53,16 @@ func child(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := limitFiles(os.Getenv(killLimitVariable)); err != nil {
+	limit, err := limitFiles(os.Getenv(killLimitVariable))
+	if err != nil {
 		return err
 	}
 	for i, save := range lifeOf(round, saved) {
+		if save.Snapshot != nil && limit == 0 && i%2 == 0 {
+			if err := l.PrepareSnapshot(save.Snapshot); err != nil {
+				return err
+			}
+		}
 		if err := l.Save([]consensus.Save{save}); errors.Is(err, syscall.EFBIG) {
 			fmt.Println("failed")
 			break
@@ -70,57 +76,97 @@ func child(dir string) error {
 }
 
 // limitFiles lets the kernel take only a part of the write that goes over the limit: as on a full disk.
-func limitFiles(bytes string) error {
-	limit, err := strconv.ParseUint(bytes, 10, 64)
+func limitFiles(bytes string) (limit uint64, err error) {
+	limit, err = strconv.ParseUint(bytes, 10, 64)
 	if err != nil || limit == 0 {
-		return err
+		return limit, err
 	}
 	signal.Ignore(syscall.SIGXFSZ)
-	return syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: limit, Max: limit})
+	return limit, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: limit, Max: limit})
 }
 
 // lifeOf is what the child saves in one life: always the same for the same round and start.
 func lifeOf(round uint64, start consensus.Saved) []consensus.Save {
-	random := rand.New(rand.NewPCG(round, 1))
-	term := start.HardState.Term + 1
-	saves := []consensus.Save{{HardState: hard(term, "n1")}}
-	last := consensus.Index(len(start.Entries))
+	m := &life{random: rand.New(rand.NewPCG(round, 1)), sum: start, term: start.HardState.Term + 1}
+	saves := []consensus.Save{{HardState: hard(m.term, "n1")}}
+	m.sum.Add(saves[0])
 	for len(saves) < savesPerLife {
-		first := last + 1
-		if random.IntN(4) == 0 && last > 0 {
-			first -= consensus.Index(random.IntN(int(min(last, 5)))) // a conflict: up to four are overwritten
+		var save consensus.Save
+		if m.random.IntN(6) == 0 && m.last() > m.floor()+20 {
+			save = m.snapshot(m.last() - 20)
+		} else {
+			save = m.entries()
 		}
-		save := consensus.Save{}
-		if random.IntN(5) == 0 {
-			term++
-			save.HardState = hard(term, "n2")
-		}
-		n := 1 + random.IntN(8)
-		if random.IntN(3) == 0 {
-			n = 1 + random.IntN(400)
-		}
-		if first <= last {
-			term++
-			save.HardState = hard(term, "n3")
-		}
-		for i := range consensus.Index(n) {
-			data := bytes.Repeat(fmt.Appendf(nil, "%d/%d ", first+i, term), 8)
-			save.Entries = append(save.Entries, consensus.Entry{Index: first + i, Term: term, Kind: consensus.EntryCommand, Data: data})
-		}
-		last = first + consensus.Index(n) - 1
+		m.sum.Add(save)
 		saves = append(saves, save)
 	}
 	return saves
 }
 
+type life struct {
+	random *rand.Rand
+	sum    consensus.Saved
+	term   consensus.Term
+}
+
+func (m *life) last() consensus.Index {
+	return m.sum.Base.Index + consensus.Index(len(m.sum.Entries))
+}
+
+// floor is what is committed for certain.
+func (m *life) floor() consensus.Index {
+	if m.sum.Snapshot == nil {
+		return 0
+	}
+	return m.sum.Snapshot.Index
+}
+
+// snapshot takes one at an entry, with a base some entries before it, or installs one that is ahead.
+func (m *life) snapshot(at consensus.Index) consensus.Save {
+	if m.random.IntN(4) == 0 {
+		p := position(m.last()+5, m.term)
+		return consensus.Save{Snapshot: snapshotAt(p.Index, p.Term), Base: p, Installed: true}
+	}
+	base := at - min(consensus.Index(m.random.IntN(10)), at-m.sum.Base.Index-1)
+	term := func(i consensus.Index) consensus.Term { return m.sum.Entries[i-m.sum.Base.Index-1].Term }
+	return consensus.Save{Snapshot: snapshotAt(at, term(at)), Base: position(base, term(base))}
+}
+
+func (m *life) entries() consensus.Save {
+	last := m.last()
+	first := last + 1
+	if m.random.IntN(4) == 0 && last > 0 {
+		// A conflict: up to four are overwritten.
+		first = max(first-consensus.Index(m.random.IntN(int(min(last, 5)))), m.floor()+1)
+	}
+	save := consensus.Save{}
+	if m.random.IntN(5) == 0 {
+		m.term++
+		save.HardState = hard(m.term, "n2")
+	}
+	n := 1 + m.random.IntN(8)
+	if m.random.IntN(3) == 0 {
+		n = 1 + m.random.IntN(400)
+	}
+	if first <= last {
+		m.term++
+		save.HardState = hard(m.term, "n3")
+	}
+	for i := range consensus.Index(n) {
+		data := bytes.Repeat(fmt.Appendf(nil, "%d/%d ", first+i, m.term), 8)
+		save.Entries = append(save.Entries, consensus.Entry{Index: first + i, Term: m.term, Kind: consensus.EntryCommand, Data: data})
+	}
+	return save
+}
+
 // A process is killed with SIGKILL, again and again, at a random one of its Saves. Each
 // time the directory opens, with all that was acknowledged, and at most a part of the Save that was on its way.
 func TestKill(t *testing.T) {
-	const kills = 20
+	const kills = 40
 	dir := t.TempDir()
 	random := rand.New(rand.NewPCG(5, 6))
 	var state consensus.Saved
-	torn, unacked := 0, 0
+	torn, unacked, compacted := 0, 0, 0
 	for round := range uint64(kills) {
 		acked := liveAndDie(t, dir, round, random.IntN(20), 0, func(int) {})
 		life := lifeOf(round, state)
@@ -130,15 +176,21 @@ func TestKill(t *testing.T) {
 		}
 		got := mustLoad(t, l)
 		mustClose(t, l)
-		n, found := prefixOfLife(got, state, life, acked)
+		more, found := prefixOfLife(got, state, life, acked)
 		if !found {
 			t.Fatalf("round %d, killed behind %d acknowledged Saves: got %s, want %s and perhaps a part of the next Save",
 				round, acked, brief(got), brief(onTop(state, life[:acked])))
 		}
-		if n > 0 {
+		if more {
 			unacked++
 		}
+		if segmentNames(t, dir)[0] != segmentName(1) {
+			compacted++
+		}
 		state = got
+	}
+	if compacted < kills/2 {
+		t.Errorf("only %d of the directories were compacted", compacted)
 	}
 	t.Logf("%d kills: %d torn tails were cut, %d times records that nobody acknowledged were there", kills, torn, unacked)
 }
@@ -184,37 +236,26 @@ func liveAndDie(t *testing.T, dir string, round uint64, killAt int, limit uint64
 }
 
 func onTop(state consensus.Saved, saves []consensus.Save) consensus.Saved {
-	all := []consensus.Save{{HardState: &state.HardState, Entries: state.Entries}}
-	return shadow(append(all, saves...))
+	for _, s := range saves {
+		state.Add(s)
+	}
+	return state
 }
 
-// prefixOfLife tells whether got is state, with all acked Saves of life and the first n records of the next one.
-func prefixOfLife(got, state consensus.Saved, life []consensus.Save, acked int) (n int, found bool) {
+// prefixOfLife tells whether got is state, with all acked Saves of life and the first records of the next one; more if there are any of those.
+func prefixOfLife(got, state consensus.Saved, life []consensus.Save, acked int) (more, found bool) {
 	base := onTop(state, life[:acked])
 	if equal(got, base) {
-		return 0, true
+		return false, true
 	}
-	if acked == len(life) {
-		return 0, false
-	}
-	next := life[acked]
-	for n := range len(next.Entries) + 1 {
-		length := len(base.Entries)
-		if n > 0 {
-			length = int(next.Entries[n-1].Index)
-		}
-		if length == len(got.Entries) && equal(got, onTop(base, []consensus.Save{{HardState: next.HardState, Entries: next.Entries[:n]}})) {
-			return 1 + n, true
-		}
-	}
-	return 0, false
+	return true, acked < len(life) && isPrefixOnTop(got, base, life[acked])
 }
 
 // A write stops in the middle, as on a full disk: the Save fails, and the next process cuts off the half that
 // was written.
 func TestWriteThatStopsInTheMiddle(t *testing.T) {
 	torn := 0
-	for _, limit := range []uint64{1, 100, 4096, 20_000, 50_001, 200_000} {
+	for _, limit := range []uint64{1, 100, 4096, 20_000, 50_001, 60_000} {
 		dir := t.TempDir()
 		acked := liveAndDie(t, dir, limit, savesPerLife, limit, func(int) {})
 		l := mustOpen(t, dir, killOptions)

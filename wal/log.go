@@ -10,7 +10,7 @@ import (
 	"github.com/raftnode/raft/raft/consensus"
 )
 
-// Log is the persistent state of one server. It is for one goroutine.
+// Log is the persistent state of one server. It is for one goroutine, but for PrepareSnapshot.
 type Log struct {
 	dir          string
 	id           identity
@@ -19,6 +19,7 @@ type Log struct {
 	disk         disk
 	lock         *os.File
 	log          appendLog
+	snapshots    snapshotFiles
 	recovery     Recovery
 
 	saved  *consensus.Saved // what Load gives, once
@@ -30,6 +31,11 @@ type Log struct {
 	synced uint64 // of the last record known to be on stable storage
 	tail   int64  // bytes in the newest segment; always less than segmentBytes
 	newest uint64 // what the file "newest" says; 0 if there is none
+
+	head      start // what the records up to seq add up to; state is ahead of it while a batch is written
+	spans     spans
+	removed   int             // segments, since tidwall/wal was opened
+	compacted consensus.Index // the snapshot whose compaction is done
 
 	batch      *tidwall.Batch // records that are not yet written
 	batchBytes int64          // their bytes in the segment
@@ -49,12 +55,20 @@ type disk struct {
 	open    func(dir string, opts *tidwall.Options) (appendLog, error)
 	rewrite func(f readerWriterAt, from, to int64) error
 	syncDir func(dir string) error
+	create  func(path string) (writableFile, error) // of a snapshot
+	rename  func(from, to string) error             // of a snapshot
+	remove  func(path string) error
 }
 
 var realDisk = disk{
 	open:    func(dir string, opts *tidwall.Options) (appendLog, error) { return tidwall.Open(dir, opts) },
 	rewrite: rewrite,
 	syncDir: fsyncDir,
+	create: func(path string) (writableFile, error) {
+		return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, fileMode)
+	},
+	rename: os.Rename,
+	remove: os.Remove,
 }
 
 // Load gives what recovery found: the sum of all Saves. It hands its memory over, so it can be called only once.
@@ -92,23 +106,54 @@ func (l *Log) save(batch []consensus.Save) error {
 			return fmt.Errorf("nothing was written, the caller contradicts itself: %w", err)
 		}
 	}
+	sums, err := l.ensureSnapshots(batch)
+	if err != nil {
+		return err
+	}
 	before := l.seq
 	for i := range batch {
-		if err := l.put(&batch[i]); err != nil {
+		if err := l.put(&batch[i], sums[i]); err != nil {
 			return err
 		}
 	}
 	if l.seq == before {
 		return nil
 	}
-	return l.sync()
+	if err := l.sync(); err != nil {
+		return err
+	}
+	if l.head.snapshot.Index == l.compacted {
+		return nil
+	}
+	return l.compact()
+}
+
+// ensureSnapshots makes the files durable before the first record that speaks of one can be.
+func (l *Log) ensureSnapshots(batch []consensus.Save) (sums map[int]fileSum, err error) {
+	for i := range batch {
+		if batch[i].Snapshot == nil {
+			continue
+		}
+		if sums == nil {
+			sums = map[int]fileSum{}
+		}
+		if sums[i], err = l.snapshots.ensure(batch[i].Snapshot, true); err != nil {
+			return nil, fmt.Errorf("snapshot: %w", err)
+		}
+	}
+	return sums, nil
 }
 
 // put appends the records of one Save. The hard state comes first: what is left of a torn
 // batch never has an entry of a term that is above currentTerm.
-func (l *Log) put(save *consensus.Save) error {
+func (l *Log) put(save *consensus.Save, sum fileSum) error {
 	if save.HardState != nil {
 		if err := l.append(record{kind: recordHard, hard: *save.HardState}); err != nil {
+			return err
+		}
+	}
+	if save.Snapshot != nil {
+		if err := l.append(record{kind: recordSnapshot, marker: markerOf(save, sum)}); err != nil {
 			return err
 		}
 	}
@@ -123,15 +168,31 @@ func (l *Log) put(save *consensus.Save) error {
 // append adds one record to the batch, and writes the batch when the segment is full with it: so each
 // write goes to one file, and it is known which one ends a segment.
 func (l *Log) append(r record) error {
+	if l.tail+l.batchBytes == 0 {
+		// It never fills the segment: minSegmentBytes is more.
+		l.add(record{kind: recordStart, start: l.head})
+		l.spans.begin(l.seq)
+	}
+	l.add(r)
+	l.head.add(&r)
+	switch {
+	case r.kind == recordEntry:
+		l.spans.add(r.entry.Index)
+	case r.kind == recordSnapshot && r.marker.installed:
+		l.spans.drop()
+	}
+	if l.tail+l.batchBytes >= l.segmentBytes {
+		return l.write()
+	}
+	return nil
+}
+
+func (l *Log) add(r record) {
 	l.seq++
 	r.seq, r.back = l.seq, l.seq-l.synced
 	l.buf = l.salt.appendRecord(l.buf[:0], &r)
 	l.batch.Write(l.seq, l.buf)
 	l.batchBytes += frameBytes(len(l.buf))
-	if l.tail+l.batchBytes >= l.segmentBytes {
-		return l.write()
-	}
-	return nil
 }
 
 // write hands the batch to the kernel. tidwall/wal syncs a segment that is full and creates the next
@@ -186,6 +247,7 @@ func (l *Log) Close() error {
 		return nil
 	}
 	l.closed = true
+	l.snapshots.close()
 	var err error
 	if l.failed == nil {
 		err = l.log.Close()

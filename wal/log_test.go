@@ -103,7 +103,7 @@ func TestManySegmentsAndSizes(t *testing.T) {
 		checkNewest(t, dir)
 	}
 	mustClose(t, l)
-	l = mustOpen(t, dir, Options{Cluster: "c1", Node: "n1", SegmentBytes: 1000})
+	l = mustOpen(t, dir, Options{Cluster: "c1", Node: "n1", SegmentBytes: 4096})
 	if l.Recovery().Segments < 20 {
 		t.Errorf("%d segments, want many", l.Recovery().Segments)
 	}
@@ -140,7 +140,7 @@ func TestBigEntries(t *testing.T) {
 		data[i], data[len(data)-1] = byte(i), 7
 		save.Entries = append(save.Entries, consensus.Entry{Index: i + 1, Term: 1, Kind: consensus.EntryCommand, Data: data})
 	}
-	for _, segmentBytes := range []int{1000, 1 << 20, 0} {
+	for _, segmentBytes := range []int{4096, 1 << 20, 0} {
 		l := mustOpen(t, filepath.Join(dir, "x"), Options{Cluster: "c1", Node: "n1", SegmentBytes: segmentBytes})
 		mustSave(t, l, save)
 		mustClose(t, l)

@@ -21,11 +21,14 @@ type Options struct {
 	// Node is the identity of this node; the same holds for it.
 	Node consensus.ServerID
 	// SegmentBytes is how long a file grows before the next is begun. It may differ from time to
-	// time. Default 4 MiB, at most 1 GiB.
+	// time. Default 4 MiB, at least 4 KiB, at most 1 GiB. Compaction removes whole files.
 	SegmentBytes int
 }
 
-const defaultSegmentBytes = 4 << 20
+const (
+	defaultSegmentBytes = 4 << 20
+	minSegmentBytes     = 4 << 10 // more than a record of type start can have
+)
 
 func (o *Options) check() error {
 	switch {
@@ -33,8 +36,8 @@ func (o *Options) check() error {
 		return fmt.Errorf("the cluster's identity has %d bytes: give it 1 to %d", len(o.Cluster), maxIDBytes)
 	case o.Node == "" || len(o.Node) > maxIDBytes:
 		return fmt.Errorf("the node's identity has %d bytes: give it 1 to %d", len(o.Node), maxIDBytes)
-	case o.SegmentBytes < 0 || o.SegmentBytes > maxSegmentBytes:
-		return fmt.Errorf("SegmentBytes is %d: give 1 to %d, or 0 for %d", o.SegmentBytes, maxSegmentBytes, defaultSegmentBytes)
+	case o.SegmentBytes != 0 && (o.SegmentBytes < minSegmentBytes || o.SegmentBytes > maxSegmentBytes):
+		return fmt.Errorf("SegmentBytes is %d: give %d to %d, or 0 for %d", o.SegmentBytes, minSegmentBytes, maxSegmentBytes, defaultSegmentBytes)
 	}
 	return nil
 }
@@ -100,7 +103,7 @@ func (l *Log) recover(opts Options) error {
 		return err
 	}
 	s := scanner{id: l.id, keep: true}
-	if err := s.scan(l.dir, files.segments, l.newest); err != nil {
+	if err := s.scan(l.dir, files, l.newest); err != nil {
 		return fmt.Errorf("the log is damaged, and nothing was changed: %w. "+
 			"Do not delete single files. See it with `raftctl log verify %s`; if the disk cannot give it back, "+
 			"this node must not take part again with what is left", err, l.dir)
@@ -113,9 +116,29 @@ func (l *Log) recover(opts Options) error {
 		}
 	}
 	l.salt = s.salt
-	l.saved = &consensus.Saved{HardState: s.state.hard, Entries: s.entries}
+	saved := s.saved()
+	l.saved = &saved
 	l.state, l.seq, l.synced, l.tail = s.state, s.seq, s.seq, s.tailSize
-	return l.start(&s)
+	l.head, l.spans = s.state.start(), s.spans
+	l.snapshots = snapshotFiles{dir: l.dir, id: l.id, salt: l.salt, disk: &l.disk, files: map[consensus.Position]*snapshotFile{}}
+	l.snapshots.adopt(&s.state.snapshot)
+	if err := l.start(&s); err != nil {
+		return err
+	}
+	return l.cleanUp(files.snapshots)
+}
+
+// cleanUp finishes the compaction that a crash may have interrupted: no snapshot counts but the newest of the log.
+func (l *Log) cleanUp(snapshots []string) error {
+	for _, name := range snapshots {
+		if name == snapshotName(l.head.snapshot.Position) {
+			continue
+		}
+		if err := l.disk.remove(filepath.Join(l.dir, name)); err != nil {
+			return err
+		}
+	}
+	return l.compact()
 }
 
 // identify reads whose directory this is, or makes it ours if it is nobody's.
@@ -145,23 +168,31 @@ func (l *Log) start(s *scanner) error {
 	if err := createFile(filepath.Join(l.dir, segmentName(first))); err != nil {
 		return err
 	}
+	if err := l.openAppendLog(); err != nil {
+		return err
+	}
+	// After an error log stays open until the process ends: closing it would fsync once more.
+	return l.settle(s, first)
+}
+
+// openAppendLog opens the files that hold the records up to seq.
+func (l *Log) openAppendLog() error {
 	// All by hand, since tidwall/wal writes into its Options and has groups read the files.
 	opts := tidwall.Options{NoSync: true, SegmentSize: int(l.segmentBytes), SegmentCacheSize: 1, DirPerms: dirMode, FilePerms: fileMode}
 	log, err := l.disk.open(l.dir, &opts)
 	if err != nil {
 		return err
 	}
-	l.log = log
-	// After an error log stays open until the process ends: closing it would fsync once more.
-	return l.settle(s, first)
-}
-
-func (l *Log) settle(s *scanner, first uint64) error {
+	l.log, l.removed = log, 0
 	if last, err := l.log.LastIndex(); err != nil {
 		return err
 	} else if last != l.seq {
 		panic(fmt.Sprintf("wal: tidwall/wal finds %d records where the scan found %d", last, l.seq))
 	}
+	return nil
+}
+
+func (l *Log) settle(s *scanner, first uint64) error {
 	if s.seq == 0 {
 		// A first record before anything names its file: a log without one has lost it.
 		if err := l.mark(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"math"
 
 	"github.com/raftnode/raft/raft/consensus"
 )
@@ -28,6 +29,9 @@ const (
 	recordHard  recordType = 1 // term, vote
 	recordEntry recordType = 2 // index, term, kind, data
 	recordMark  recordType = 3 // commit; written behind an fsync, so that Back says what it made durable
+	// recordSnapshot makes a snapshot count whose file is on stable storage, and moves the base.
+	recordSnapshot recordType = 4
+	recordStart    recordType = 5 // the first of each segment: what all records before it add up to
 )
 
 func (t recordType) String() string {
@@ -38,6 +42,10 @@ func (t recordType) String() string {
 		return "entry"
 	case recordMark:
 		return "mark"
+	case recordSnapshot:
+		return "snapshot"
+	case recordStart:
+		return "start"
 	}
 	return fmt.Sprintf("type %d", uint8(t))
 }
@@ -52,6 +60,51 @@ type record struct {
 	hard   consensus.HardState // of recordHard
 	entry  consensus.Entry     // of recordEntry
 	commit consensus.Index     // of recordMark
+	marker marker              // of recordSnapshot
+	start  start               // of recordStart
+}
+
+// marker says that a snapshot counts: its file is whole and durable.
+type marker struct {
+	consensus.Position                    // of the snapshot
+	base               consensus.Position // the place before the first entry of the log
+	installed          bool               // nothing remains of the log before
+	file               fileSum
+}
+
+// start is where a segment begins: with it, replay needs nothing of the segments before but the entries behind the base.
+type start struct {
+	hard     consensus.HardState
+	last     consensus.Position // of the log
+	commit   consensus.Index    // highest that is on record
+	snapshot marker             // the newest; zero if there is none
+}
+
+// add makes r a part of the sum.
+func (s *start) add(r *record) {
+	switch r.kind {
+	case recordHard:
+		s.hard = r.hard
+	case recordEntry:
+		s.last = consensus.Position{Index: r.entry.Index, Term: r.entry.Term}
+	case recordMark:
+		s.commit = max(s.commit, r.commit)
+	case recordSnapshot:
+		s.snapshot = r.marker
+		s.commit = max(s.commit, r.marker.Index)
+		if r.marker.installed {
+			s.last = r.marker.Position
+		}
+	}
+}
+
+// check tells whether the parts fit together.
+func (s *start) check() error {
+	m := &s.snapshot
+	if m.base.Index > m.Index || m.Index > s.last.Index || s.commit > s.last.Index || s.last.Term > s.hard.Term {
+		return fmt.Errorf("a segment that starts with an impossible state: %+v", *s)
+	}
+	return nil
 }
 
 // synced is the last record that was known to be on stable storage when r was written.
@@ -80,10 +133,31 @@ func (s salt) appendRecord(dst []byte, r *record) []byte {
 		dst = append(dst, r.entry.Data...)
 	case recordMark:
 		dst = binary.AppendUvarint(dst, uint64(r.commit))
+	case recordSnapshot:
+		dst = appendMarker(dst, &r.marker)
+	case recordStart:
+		dst = binary.AppendUvarint(dst, uint64(r.start.hard.Term))
+		dst = appendPosition(dst, r.start.last)
+		dst = binary.AppendUvarint(dst, uint64(r.start.commit))
+		dst = appendMarker(dst, &r.start.snapshot)
+		dst = append(dst, r.start.hard.VotedFor...)
 	}
 	payload := dst[start:]
 	binary.LittleEndian.PutUint32(payload, crc32.Checksum(payload[checksumBytes:], castagnoli)^uint32(s))
 	return dst
+}
+
+func appendPosition(dst []byte, p consensus.Position) []byte {
+	return binary.AppendUvarint(binary.AppendUvarint(dst, uint64(p.Index)), uint64(p.Term))
+}
+
+func appendMarker(dst []byte, m *marker) []byte {
+	installed := byte(0)
+	if m.installed {
+		installed = 1
+	}
+	dst = append(appendPosition(appendPosition(dst, m.Position), m.base), installed)
+	return binary.AppendUvarint(binary.AppendUvarint(dst, m.file.bytes), uint64(m.file.checksum))
 }
 
 // impliedSalt is the salt with which payload's checksum is right. It holds at least minPayloadBytes.
@@ -114,6 +188,13 @@ func decodeRecord(payload []byte) (record, error) {
 		d.rest = nil
 	case recordMark:
 		r.commit = consensus.Index(d.uvarint())
+	case recordSnapshot:
+		r.marker = d.marker()
+	case recordStart:
+		r.start.hard.Term = consensus.Term(d.uvarint())
+		r.start.last, r.start.commit, r.start.snapshot = d.position(), consensus.Index(d.uvarint()), d.marker()
+		r.start.hard.VotedFor = consensus.ServerID(d.rest)
+		d.rest = nil
 	default:
 		return record{}, fmt.Errorf("a record of unknown type %d: it needs a newer version of this program", r.kind)
 	}
@@ -151,6 +232,20 @@ func (d *decoder) uvarint() uint64 {
 	}
 	d.rest = d.rest[n:]
 	return v
+}
+
+func (d *decoder) position() consensus.Position {
+	return consensus.Position{Index: consensus.Index(d.uvarint()), Term: consensus.Term(d.uvarint())}
+}
+
+func (d *decoder) marker() marker {
+	m := marker{Position: d.position(), base: d.position()}
+	installed := d.byte()
+	m.installed = installed == 1
+	bytes, checksum := d.uvarint(), d.uvarint()
+	m.file = fileSum{bytes: bytes, checksum: uint32(checksum)}
+	d.bad = d.bad || installed > 1 || checksum > math.MaxUint32
+	return m
 }
 
 // frameBytes is what a payload of n bytes takes in a segment file: tidwall/wal puts the

@@ -19,7 +19,14 @@ type Recovery struct {
 	Segments int
 	Bytes    int64 // of all segments, behind the repair
 	Records  uint64
+	LastSeq  uint64 // number of the last record; the ones before the first are gone
 	Overhead uint64 // records that are overwritten entries, older hard states and marks
+
+	Snapshot      consensus.Position // of the newest snapshot; zero if there is none
+	SnapshotFile  string
+	SnapshotBytes int64              // of that file
+	Members       string             // the configuration in it
+	Base          consensus.Position // the place before the first live entry
 
 	Entries   int // live entries
 	LastIndex consensus.Index
@@ -58,6 +65,13 @@ type scanner struct {
 	keep    bool
 	visit   func(Record) error // may be nil
 
+	started  bool            // a record of type start was read: the state is known
+	from     consensus.Index // of entries[0], also if they are not kept
+	gap      error           // why nothing is known of the records before the start
+	spans    spans
+	snapshot *consensus.Snapshot // without its data, unless keep
+
+	records  uint64
 	seq      uint64 // of the last good record
 	lastKind recordType
 	tail     segment // the last segment
@@ -69,9 +83,13 @@ type scanner struct {
 	unproven []int64
 }
 
-// scan reads the segments in list. newest is the number of the newest one that must exist.
-func (s *scanner) scan(dir string, list []segment, newest uint64) error {
+// scan reads the segments and the snapshot. newest is the number of the newest segment that must exist.
+func (s *scanner) scan(dir string, files listing, newest uint64) error {
 	s.salt = s.id.salt()
+	list := files.segments
+	if newest == 0 && len(files.snapshots) > 0 {
+		return fmt.Errorf("the file %s is missing: it was there before %s", newestName, files.snapshots[0])
+	}
 	var last uint64
 	if len(list) > 0 {
 		last = list[len(list)-1].first
@@ -81,18 +99,41 @@ func (s *scanner) scan(dir string, list []segment, newest uint64) error {
 	}
 	for i, seg := range list {
 		if seg.first != s.seq+1 {
-			return fmt.Errorf("segment file %s does not follow: the records before it end at number %d, so %s is missing or the one before it is cut short",
-				seg.name, s.seq, segmentName(s.seq+1))
+			if seg.first <= s.seq {
+				return fmt.Errorf("segment file %s does not follow: the records before it end at number %d", seg.name, s.seq)
+			}
+			s.restart(seg)
 		}
 		if err := s.segment(dir, seg, i == len(list)-1); err != nil {
 			return err
 		}
 	}
-	if newest > 0 && s.seq == 0 {
+	return s.conclude(dir, list, newest)
+}
+
+// restart goes on behind a gap. Compaction leaves one, before all segments that are needed, and a power cut in the
+// middle of it may leave several: conclude tells that from a loss.
+func (s *scanner) restart(seg segment) {
+	s.gap = fmt.Errorf("segment file %s does not follow: the records before it end at number %d, so %s is missing or the one before it is cut short",
+		seg.name, s.seq, segmentName(s.seq+1))
+	s.seq, s.started, s.entries = seg.first-1, false, nil
+	s.spans.drop()
+}
+
+// conclude checks that nothing is missing that the records say is needed, and reads the snapshot.
+func (s *scanner) conclude(dir string, list []segment, newest uint64) (err error) {
+	if !s.started && len(list) > 0 && (newest > 0 || s.gap != nil) {
 		return fmt.Errorf("segment file %s does not begin with a record: its first was on stable storage before the file %s was written",
-			list[0].name, newestName)
+			list[len(list)-1].name, newestName)
 	}
-	return nil
+	base := s.state.snapshot.base.Index
+	if s.started && s.from > base+1 {
+		return fmt.Errorf("%w: the entries %d to %d were in what is missing, and no snapshot makes them superfluous", s.gap, base+1, s.from-1)
+	}
+	if s.state.snapshot.Index > 0 {
+		s.snapshot, err = readSnapshot(dir, s.id, &s.state.snapshot, s.keep)
+	}
+	return err
 }
 
 func (s *scanner) segment(dir string, seg segment, last bool) error {
@@ -139,8 +180,12 @@ func (s *scanner) record(f *segmentFile) (*badFrame, error) {
 		return bad, err
 	}
 	r, err := decodeRecord(payload)
-	if err == nil && r.seq != s.seq+1 {
+	switch isFirst := start == 0; {
+	case err != nil:
+	case r.seq != s.seq+1:
 		err = fmt.Errorf("it holds record %d", r.seq)
+	case isFirst != (r.kind == recordStart):
+		err = fmt.Errorf("it holds a record of type %s; a segment has one of type start, its first", r.kind)
 	}
 	if err == nil {
 		err = s.replay(&r)
@@ -149,6 +194,7 @@ func (s *scanner) record(f *segmentFile) (*badFrame, error) {
 		return &badFrame{end: f.offset, reason: err.Error(), misplaced: true}, nil
 	}
 	s.seq, s.lastKind = r.seq, r.kind
+	s.records++
 	s.unproven = append(s.unproven, start)
 	if open := r.seq - r.synced(); open < uint64(len(s.unproven)) {
 		s.unproven = s.unproven[uint64(len(s.unproven))-open:]
@@ -159,34 +205,31 @@ func (s *scanner) record(f *segmentFile) (*badFrame, error) {
 	return nil, s.visit(publicRecord(&r, f, start))
 }
 
-// replay applies r to the state. An entry at an index that is already there takes the place of it and
-// of all behind it: the records' order is the order of time.
-func (s *scanner) replay(r *record) error {
-	switch r.kind {
-	case recordHard:
-		return s.state.setHard(r.hard)
-	case recordMark:
-		return s.state.setCommit(r.commit)
-	}
-	if err := s.state.append(&r.entry); err != nil {
-		return err
-	}
-	if s.keep {
-		s.entries = append(s.entries[:r.entry.Index-1], r.entry)
-	}
-	return nil
+// saved gives what was kept: the sum of all Saves.
+func (s *scanner) saved() consensus.Saved {
+	return consensus.Saved{HardState: s.state.hard, Snapshot: s.snapshot, Base: s.state.snapshot.base, Entries: s.entries}
 }
 
 // report gives what the scan found.
 func (s *scanner) report(list []segment) Recovery {
-	return Recovery{
+	m := &s.state.snapshot
+	live := s.state.last - m.base.Index
+	r := Recovery{
 		Cluster: s.id.cluster, Node: s.id.node, Store: s.id.store,
-		Segments: len(list), Bytes: s.bytes, Records: s.seq,
-		Overhead: s.seq - uint64(s.state.last),
-		Entries:  int(s.state.last), LastIndex: s.state.last, LastTerm: s.state.lastTerm(),
+		Segments: len(list), Bytes: s.bytes, Records: s.records, LastSeq: s.seq,
+		Overhead: s.records - min(s.records, uint64(live)),
+		Snapshot: m.Position, SnapshotBytes: int64(m.file.bytes), Base: m.base,
+		Entries: int(live), LastIndex: s.state.last, LastTerm: s.state.lastTerm(),
 		Term: s.state.hard.Term, VotedFor: s.state.hard.VotedFor, Commit: s.state.commit,
 		Repaired: s.repair,
 	}
+	if m.Index > 0 {
+		r.SnapshotFile = snapshotName(m.Position)
+	}
+	if s.snapshot != nil {
+		r.Members = s.snapshot.Config.String()
+	}
+	return r
 }
 
 // mend cuts the torn tail off, and writes again what no record says was synced. The second is for a

@@ -17,12 +17,18 @@ type Record struct {
 	Bytes  int64  // with that length
 	Seq    uint64 // number of the record, from 1
 	Synced uint64 // the last record that was known to be on stable storage when this was written
-	Type   string // "hard", "entry" or "mark"
+	Type   string // "hard", "entry", "mark", "snapshot" or "start"
 
-	Term     consensus.Term     // of hard and entry
-	VotedFor consensus.ServerID // of hard
-	Commit   consensus.Index    // of mark
+	Term     consensus.Term     // of hard, entry and start
+	VotedFor consensus.ServerID // of hard and start
+	Commit   consensus.Index    // of mark and start
 	Entry    consensus.Entry    // of entry; Data must not be changed
+	Last     consensus.Position // of start: the last entry before
+
+	Snapshot      consensus.Position // of snapshot and start, as the following; zero if there is none
+	SnapshotBytes int64              // of its file
+	Base          consensus.Position
+	Installed     bool // it came from a leader, and nothing remains of the log before
 }
 
 func publicRecord(r *record, f *segmentFile, start int64) Record {
@@ -31,14 +37,21 @@ func publicRecord(r *record, f *segmentFile, start int64) Record {
 		Seq: r.seq, Synced: r.synced(), Type: r.kind.String(),
 		Term: r.hard.Term, VotedFor: r.hard.VotedFor, Commit: r.commit, Entry: r.entry,
 	}
-	if r.kind == recordEntry {
+	m := &r.marker
+	switch r.kind {
+	case recordEntry:
 		p.Term = r.entry.Term
+	case recordStart:
+		m = &r.start.snapshot
+		p.Term, p.VotedFor, p.Commit, p.Last = r.start.hard.Term, r.start.hard.VotedFor, r.start.commit, r.start.last
 	}
+	p.Snapshot, p.SnapshotBytes, p.Base, p.Installed = m.Position, int64(m.file.bytes), m.base, m.installed
 	return p
 }
 
 // Scan reads and checks the log in dir, and changes nothing: a node may be running on it, and
-// then the newest records may be missing or look torn. visit, if not nil, gets each
+// then the newest records may be missing or look torn, and a compaction in between can remove a file under
+// its hands, which is an error: try again. visit, if not nil, gets each
 // record in order; an error from it ends the scan.
 // The error is the one that Open would refuse the directory with.
 func Scan(dir string, visit func(Record) error) (Recovery, error) {
@@ -74,5 +87,5 @@ func (s *scanner) readOnly(dir string) ([]segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	return files.segments, s.scan(dir, files.segments, newest)
+	return files.segments, s.scan(dir, files, newest)
 }

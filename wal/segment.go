@@ -20,6 +20,25 @@ type segmentFile struct {
 	size   int64 // when it was opened
 	offset int64 // of the next frame
 	r      *bufio.Reader
+	room   room
+}
+
+// room gives memory for records, many from one allocation: a million of their own keep the garbage collector busy. A
+// piece keeps its chunk alive, so a chunk is small beside what a log holds.
+type room struct{ rest []byte }
+
+const roomBytes = 64 << 10
+
+func (r *room) take(n int) []byte {
+	if n > roomBytes/8 {
+		return make([]byte, n)
+	}
+	if n > len(r.rest) {
+		r.rest = make([]byte, roomBytes)
+	}
+	piece := r.rest[:n:n]
+	r.rest = r.rest[n:]
+	return piece
 }
 
 func openSegment(dir string, seg segment, flag int) (*segmentFile, error) {
@@ -75,7 +94,7 @@ func (s *segmentFile) next(salt salt) (payload []byte, bad *badFrame, err error)
 	if end > s.size {
 		return nil, &badFrame{end: end, reason: fmt.Sprintf("the record ends at offset %d, behind the end of the file, %d", end, s.size)}, nil
 	}
-	payload = make([]byte, length)
+	payload = s.room.take(int(length))
 	_, err = s.r.Discard(n)
 	if err == nil {
 		_, err = io.ReadFull(s.r, payload)

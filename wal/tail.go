@@ -79,7 +79,7 @@ func provesAt(s *segmentFile, salt salt, seq uint64, offset int64, head []byte) 
 	// Look at the cheap fields first: most offsets end here.
 	d := decoder{rest: head[min(len(head), n+checksumBytes):]}
 	kind, number, back := recordType(d.byte()), d.uvarint(), d.uvarint()
-	if d.bad || kind < recordHard || kind > recordMark || number <= seq || back > number || number-back < seq {
+	if d.bad || kind < recordHard || kind > recordStart || number <= seq || back > number || number-back < seq {
 		return false, nil
 	}
 	payload := make([]byte, length)

@@ -51,7 +51,7 @@ func newLogVerifyCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "verify DIR",
 		Short: "Check every record; exit 1 if a node would refuse the directory",
-		Long: "Check every record, as a node does when it starts. Exit 0 if it would start, 1 if it would refuse, with\n" +
+		Long: "Check every record and the snapshot, as a node does when it starts. Exit 0 if it would start, 1 if it would refuse, with\n" +
 			"the file, the offset and the reason. A torn tail is what an interrupted write leaves behind; no record proves\n" +
 			"that anything in it was acknowledged, and the node cuts it off by itself.",
 		Example: "  raftctl log verify data/n1",
@@ -68,6 +68,9 @@ func newLogVerifyCommand() *cobra.Command {
 			if r := found.Repaired; r != nil {
 				fmt.Fprintf(out, "torn tail: %d bytes from offset %d of %s: %s\n", r.BytesCut, r.Offset, r.File, r.Reason)
 			}
+			if found.SnapshotFile != "" {
+				fmt.Fprintf(out, "snapshot: %s, %d bytes, whole\n", found.SnapshotFile, found.SnapshotBytes)
+			}
 			_, err = fmt.Fprintf(out, "ok: %d records in %d segments, %d entries, term %d\n", found.Records, found.Segments, found.Entries, found.Term)
 			return err
 		},
@@ -80,7 +83,8 @@ func newLogLsCommand() *cobra.Command {
 		Use:   "ls DIR",
 		Short: "List the records, oldest first",
 		Long: "List the records in the order in which they were written. An entry at an index that is there already takes the\n" +
-			"place of that one and of all behind it. A mark says that everything before it was fsynced. With -o json: one object a line.",
+			"place of that one and of all behind it. A mark says that everything before it was fsynced. A snapshot says that a file of that\n" +
+			"name counts. Each segment begins with a start, the sum of all records before it. With -o json: one object a line.",
 		Example: "  raftctl log ls data/n1\n  raftctl log ls data/n1 --last 20 -o json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -112,13 +116,13 @@ func firstToList(dir string, last uint64) (uint64, error) {
 	if err != nil || found.Records < last {
 		return 0, err
 	}
-	return found.Records - last + 1, nil
+	return found.LastSeq - last + 1, nil
 }
 
 // listRecords prints as it reads, so that also a damaged log shows what comes before the damage.
 func listRecords(out io.Writer, dir string, first uint64, asJSON bool) error {
 	// Columns of a fixed width: a table that is laid out at the end would have to be kept.
-	const line = "%8v %-6s %8v %8v %-8s %8v  %s\n"
+	const line = "%8v %-8s %8v %8v %-8s %8v  %s\n"
 	if !asJSON {
 		fmt.Fprintf(out, line, "SEQ", "TYPE", "INDEX", "TERM", "KIND", "BYTES", "WHAT")
 	}
@@ -131,6 +135,10 @@ func listRecords(out io.Writer, dir string, first uint64, asJSON bool) error {
 		}
 		index, kind, what := "", "", fmt.Sprintf("commit %d", r.Commit)
 		switch r.Type {
+		case "snapshot":
+			index, what = fmt.Sprint(r.Snapshot.Index), snapshotText(r)
+		case "start":
+			index, what = fmt.Sprint(r.Last.Index), fmt.Sprintf("voted for %q, commit %d, %s", r.VotedFor, r.Commit, snapshotText(r))
 		case "hard":
 			what = fmt.Sprintf("voted for %q", r.VotedFor)
 		case "entry":
@@ -140,6 +148,18 @@ func listRecords(out io.Writer, dir string, first uint64, asJSON bool) error {
 		return err
 	})
 	return err
+}
+
+// snapshotText says what a record knows of the snapshot.
+func snapshotText(r wal.Record) string {
+	if r.Snapshot.Index == 0 {
+		return "no snapshot"
+	}
+	how := "taken"
+	if r.Installed {
+		how = "installed"
+	}
+	return fmt.Sprintf("snapshot %s at %d of term %d, %d bytes, log from %d", how, r.Snapshot.Index, r.Snapshot.Term, r.SnapshotBytes, r.Base.Index+1)
 }
 
 func blankIfZero(n uint64) string {
@@ -166,6 +186,8 @@ func kindName(kind consensus.EntryKind) string {
 		return "command"
 	case consensus.EntryValue:
 		return "value"
+	case consensus.EntryConfiguration:
+		return "config"
 	}
 	return fmt.Sprint(uint8(kind))
 }
@@ -184,6 +206,22 @@ type logRecord struct {
 	Index    uint64  `json:"index,omitempty"`
 	Kind     string  `json:"kind,omitempty"`
 	Data     []byte  `json:"data,omitempty"`
+
+	LastIndex uint64       `json:"lastIndex,omitempty"`
+	LastTerm  uint64       `json:"lastTerm,omitempty"`
+	Snapshot  *logSnapshot `json:"snapshot,omitempty"`
+}
+
+// logSnapshot is what the log says of a snapshot, in JSON.
+type logSnapshot struct {
+	Index     uint64 `json:"index"`
+	Term      uint64 `json:"term"`
+	File      string `json:"file,omitempty"`
+	Bytes     int64  `json:"bytes"`
+	Members   string `json:"members,omitempty"`
+	BaseIndex uint64 `json:"baseIndex"`
+	BaseTerm  uint64 `json:"baseTerm"`
+	Installed *bool  `json:"installed,omitempty"`
 }
 
 func recordOf(r wal.Record) logRecord {
@@ -195,6 +233,15 @@ func recordOf(r wal.Record) logRecord {
 		out.Index, out.Kind, out.Data = uint64(r.Entry.Index), kindName(r.Entry.Kind), r.Entry.Data
 	case "mark":
 		out.Commit = (*uint64)(&r.Commit)
+	case "start":
+		out.VotedFor, out.Commit = (*string)(&r.VotedFor), (*uint64)(&r.Commit)
+		out.LastIndex, out.LastTerm = uint64(r.Last.Index), uint64(r.Last.Term)
+	}
+	if r.Snapshot.Index > 0 {
+		out.Snapshot = &logSnapshot{
+			Index: uint64(r.Snapshot.Index), Term: uint64(r.Snapshot.Term), Bytes: r.SnapshotBytes,
+			BaseIndex: uint64(r.Base.Index), BaseTerm: uint64(r.Base.Term), Installed: &r.Installed,
+		}
 	}
 	return out
 }
@@ -213,6 +260,7 @@ type logInfo struct {
 	Term     uint64       `json:"term"`
 	VotedFor string       `json:"votedFor"`
 	Commit   uint64       `json:"commitAtLeast"`
+	Snapshot *logSnapshot `json:"snapshot,omitempty"`
 	TornTail *logTornTail `json:"tornTail,omitempty"`
 }
 
@@ -229,6 +277,12 @@ func infoOf(r wal.Recovery) logInfo {
 		Segments: r.Segments, Bytes: r.Bytes, Records: r.Records, Entries: r.Entries,
 		Last: uint64(r.LastIndex), LastTerm: uint64(r.LastTerm), Term: uint64(r.Term), VotedFor: string(r.VotedFor), Commit: uint64(r.Commit),
 	}
+	if r.SnapshotFile != "" {
+		info.Snapshot = &logSnapshot{
+			Index: uint64(r.Snapshot.Index), Term: uint64(r.Snapshot.Term), File: r.SnapshotFile, Bytes: r.SnapshotBytes,
+			Members: r.Members, BaseIndex: uint64(r.Base.Index), BaseTerm: uint64(r.Base.Term),
+		}
+	}
 	if t := r.Repaired; t != nil {
 		info.TornTail = &logTornTail{File: t.File, Offset: t.Offset, Bytes: t.BytesCut, Reason: t.Reason}
 	}
@@ -240,7 +294,11 @@ func printInfo(out io.Writer, r wal.Recovery) error {
 	fmt.Fprintf(w, "node\t%q of cluster %q\n", r.Node, r.Cluster)
 	fmt.Fprintf(w, "store\t%s\n", r.Store)
 	fmt.Fprintf(w, "term\t%d, voted for %q\n", r.Term, r.VotedFor)
-	fmt.Fprintf(w, "entries\t%d, the last of term %d\n", r.Entries, r.LastTerm)
+	if r.SnapshotFile != "" {
+		fmt.Fprintf(w, "snapshot\tat %d of term %d, %d bytes in %s\n", r.Snapshot.Index, r.Snapshot.Term, r.SnapshotBytes, r.SnapshotFile)
+		fmt.Fprintf(w, "members\t%s, as of the snapshot\n", r.Members)
+	}
+	fmt.Fprintf(w, "entries\t%d, from %d to %d, the last of term %d\n", r.Entries, r.Base.Index+1, r.LastIndex, r.LastTerm)
 	fmt.Fprintf(w, "commit\tat least %d\n", r.Commit)
 	fmt.Fprintf(w, "records\t%d, %d of them no live entries\n", r.Records, r.Overhead)
 	fmt.Fprintf(w, "bytes\t%d in %d segments\n", r.Bytes, r.Segments)

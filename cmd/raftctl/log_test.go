@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,7 +70,7 @@ func TestLogInfo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkLogSays(t, out, `"n1" of cluster "c1"`, `3, voted for "n2"`, "3, the last of term 3", "at least 2", "in 1 segments")
+	checkLogSays(t, out, `"n1" of cluster "c1"`, `3, voted for "n2"`, "3, from 1 to 3, the last of term 3", "at least 2", "in 1 segments")
 	out, err = runLog(t, "info", dir, "-o", "json")
 	var info logInfo
 	if err != nil || json.Unmarshal([]byte(out), &info) != nil || info.Node != "n1" || info.Last != 3 || info.Term != 3 || info.TornTail != nil {
@@ -84,7 +85,7 @@ func TestLogLs(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkLogSays(t, out, "SEQ", "noop", `voted for "n2"`, `"put\x1b[2J\n"`, `xxx"... (100 bytes)`, "commit 2")
-	if lines := strings.Count(out, "\n"); lines != 7 {
+	if lines := strings.Count(out, "\n"); lines != 8 {
 		t.Errorf("%d lines", lines)
 	}
 	out, err = runLog(t, "ls", dir, "--last", "2", "-o", "json")
@@ -99,7 +100,7 @@ func TestLogLs(t *testing.T) {
 	if value.Index != 3 || value.Kind != "value" || len(value.Data) != 100 || mark.Type != "mark" || *mark.Commit != 2 || mark.Synced != value.Seq {
 		t.Errorf("got %+v, %+v", value, mark)
 	}
-	if out, err = runLog(t, "ls", dir, "--last", "99"); err != nil || strings.Count(out, "\n") != 7 {
+	if out, err = runLog(t, "ls", dir, "--last", "99"); err != nil || strings.Count(out, "\n") != 8 {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
@@ -110,7 +111,7 @@ func TestLogVerify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkLogSays(t, out, "ok: 6 records in 1 segments, 3 entries, term 3")
+	checkLogSays(t, out, "ok: 7 records in 1 segments, 3 entries, term 3")
 
 	segment := filepath.Join(dir, "00000000000000000001")
 	data, err := os.ReadFile(segment)
@@ -142,6 +143,49 @@ func TestLogVerify(t *testing.T) {
 		}
 		checkLogSays(t, err.Error(), dir, "00000000000000000001 at offset", "checksum")
 	}
+}
+
+// A snapshot is shown, with who took part in it; one that is damaged is a reason to refuse.
+func TestLogWithASnapshot(t *testing.T) {
+	dir := smallLog(t)
+	l, err := wal.Open(dir, wal.Options{Cluster: "c1", Node: "n1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := consensus.Position{Index: 2, Term: 3}
+	snapshot := &consensus.Snapshot{Position: at, Config: consensus.Voters("n1", "n2"), Data: []byte("state")}
+	config := consensus.Entry{Index: 4, Term: 3, Kind: consensus.EntryConfiguration, Data: consensus.Voters("n1").Encode()}
+	err = l.Save([]consensus.Save{{Snapshot: snapshot, Base: at, Commit: 3}, {Entries: []consensus.Entry{config}}})
+	if err = errors.Join(err, l.Close()); err != nil {
+		t.Fatal(err)
+	}
+	const file = "snapshot-00000000000000000002-00000000000000000003"
+	for command, wants := range map[string][]string{
+		"info":   {"at 2 of term 3, ", " bytes in " + file, "n1 n2, as of the snapshot", "2, from 3 to 4, the last of term 3"},
+		"verify": {"snapshot: " + file, "whole", "2 entries"},
+		"ls":     {"snapshot taken at 2 of term 3", "log from 3", "config"},
+	} {
+		out, err := runLog(t, command, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkLogSays(t, out, wants...)
+	}
+	out, err := runLog(t, "info", dir, "-o", "json")
+	var info logInfo
+	if err != nil || json.Unmarshal([]byte(out), &info) != nil || info.Snapshot == nil || info.Snapshot.Index != 2 || info.Snapshot.BaseTerm != 3 || info.Snapshot.File != file {
+		t.Errorf("%s, %v", out, err)
+	}
+	if out, err = runLog(t, "ls", dir, "-o", "json"); err != nil || !strings.Contains(out, `"installed":false`) {
+		t.Errorf("%s, %v", out, err)
+	}
+	if err := os.Truncate(filepath.Join(dir, file), 40); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = runLog(t, "verify", dir); err == nil {
+		t.Fatal("a damaged snapshot is fine")
+	}
+	checkLogSays(t, err.Error(), file+" at offset 0")
 }
 
 func TestLogBadUsage(t *testing.T) {

@@ -60,7 +60,7 @@ type Store struct {
 	applied  Position
 }
 
-var _ raft.StateMachine = (*Store)(nil)
+var _ raft.Snapshotter = (*Store)(nil)
 
 // NewStore makes an empty Store.
 func NewStore() *Store { return newStore(MaxSessions) }

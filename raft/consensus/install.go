@@ -1,6 +1,9 @@
 package consensus
 
-import "hash/crc32"
+import (
+	"hash/crc32"
+	"time"
+)
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -10,11 +13,13 @@ type outgoing struct {
 	offset   uint64 // what the follower has
 	checksum uint32 // CRC-32C of that part
 	furthest uint64 // the highest offset so far
-	out      bool   // a chunk or a question is under way: wait for its answer or for the next heartbeat
-	question bool   // it is a question
+	out      bool   // a chunk or a question is under way: wait for an answer
+	question bool   // no chunk is under way, or it is taken for lost: the answer tells where to go on
 
 	next         uint64 // offset behind the chunk under way
 	nextChecksum uint32
+	sentAt       time.Duration // when it was sent
+	wait         time.Duration // so long after that it is not taken for lost
 }
 
 // incoming is a part of a snapshot that did not arrive whole yet. It outlives leaders and lost connections.
@@ -28,19 +33,23 @@ type incoming struct {
 // question: an earlier attempt may have left something there.
 func (m *Module) sendSnapshot(f *progress) {
 	f.probe(f.nextIndex)
-	f.sending = &outgoing{snapshot: m.snapshot}
+	f.sending = &outgoing{snapshot: m.snapshot, out: true, question: true, sentAt: m.now, wait: m.cfg.ElectionTimeout}
 	m.fact(SnapshotSending{To: f.id, Snapshot: m.snapshot.Position, Bytes: len(m.snapshot.Data)})
 	m.installSnapshot(f, 0)
 }
 
 // sendChunk sends what follows, if the last chunk was answered; or asks how far the follower is, with each heartbeat: so
-// a dead follower costs nothing, and one that comes back goes on where it was.
+// a dead follower costs nothing, and one that comes back goes on where it was. What is asked may overtake the chunk on a slow link: so
+// until the chunk is taken for lost, an answer that does not have it means nothing.
 func (m *Module) sendChunk(f *progress) {
+	s := f.sending
 	switch {
-	case !f.sending.out:
+	case !s.out:
 		m.installSnapshot(f, m.cfg.MaxChunkBytes)
+		s.out, s.question, s.sentAt = true, false, m.now
 	case f.heartbeatDue:
 		m.installSnapshot(f, 0)
+		s.question = s.question || m.now-s.sentAt >= s.wait
 	}
 }
 
@@ -49,8 +58,10 @@ func (m *Module) installSnapshot(f *progress, size int) {
 	s := f.sending
 	rest := s.snapshot.Data[s.offset:]
 	chunk := rest[:min(size, len(rest))]
-	s.out, s.question = true, size == 0
-	s.next, s.nextChecksum = s.offset+uint64(len(chunk)), crc32.Update(s.checksum, castagnoli, chunk)
+	checksum := crc32.Update(s.checksum, castagnoli, chunk)
+	if size > 0 {
+		s.next, s.nextChecksum = s.offset+uint64(len(chunk)), checksum
+	}
 	f.heartbeatDue = false
 	m.request(&InstallSnapshot{
 		Header:       m.header(f.id),
@@ -58,7 +69,7 @@ func (m *Module) installSnapshot(f *progress, size int) {
 		Config:       s.snapshot.Config,
 		Offset:       s.offset,
 		Data:         chunk,
-		Checksum:     s.nextChecksum,
+		Checksum:     checksum,
 		Done:         size > 0 && len(chunk) == len(rest),
 		Round:        m.reads.round,
 	})
@@ -140,12 +151,27 @@ func (m *Module) handleInstallSnapshotReply(msg *InstallSnapshotReply) {
 	case s == nil || s.snapshot.Position != msg.LastIncluded || msg.Offset > uint64(len(s.snapshot.Data)):
 	case msg.Offset > s.offset || s.question:
 		// Only a question may lead back: otherwise it may be an old answer that came late, or twice.
+		s.expect(msg.Offset, m.now, &m.cfg)
 		if s.moveTo(msg.Offset) {
 			f.advanced(m.now)
 		}
 	}
 	m.confirmReads()
 }
+
+// expect learns from an answer how long to wait for the next one: twice as long as this one took, and twice as long as
+// before if the chunk has to be sent again. So a link that is slow, or gets slow, is not filled with repeats.
+func (s *outgoing) expect(offset uint64, now time.Duration, cfg *Config) {
+	switch offset {
+	case s.next:
+		s.wait = 2 * max(now-s.sentAt, cfg.HeartbeatInterval)
+	case s.offset:
+		s.wait = min(2*s.wait, maxChunkTimeouts*cfg.ElectionTimeout)
+	}
+}
+
+// maxChunkTimeouts is after how many election timeouts a chunk is taken for lost at the latest.
+const maxChunkTimeouts = 16
 
 // moveTo goes on at offset. It tells whether this is further than ever.
 func (s *outgoing) moveTo(offset uint64) bool {

@@ -320,3 +320,53 @@ func TestEntriesFromBeforeTheBase(t *testing.T) {
 		}
 	}
 }
+
+// On a slow link a chunk is under way for longer than a heartbeat interval, and what the leader asks meanwhile overtakes it. The
+// answers must not make it send the chunk again and again: the link would be busy with repeats, and the transfer would stop.
+func TestSlowLinkGetsEachChunkOnce(t *testing.T) {
+	m := applied(t, 10, func(c *Config) { c.TrailingBytes, c.MaxChunkBytes = -1, 4 })
+	m.Step(m.now+1, &AppendEntriesReply{Header: Header{"n3", "n1", 1}}) // n3 has nothing
+	chunks := 0
+	answer := func(offset uint64) {
+		m.Step(m.now, &InstallSnapshotReply{Header: Header{"n3", "n1", 1}, LastIncluded: Position{Index: 10, Term: 1}, Offset: offset})
+	}
+	// flush counts the chunks, and lets whatever is no chunk arrive and be answered at once.
+	flush := func(has uint64) {
+		for _, msg := range m.Flush().Send {
+			switch msg, ok := msg.(*InstallSnapshot); {
+			case ok && len(msg.Data) > 0:
+				chunks++
+			case ok:
+				answer(has)
+			}
+		}
+	}
+	snapshot, err := m.Snapshot(10, []byte("0123456789"))
+	if err == nil {
+		err = m.Compact(snapshot)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	flush(0)
+	const took = 5 // heartbeats that a chunk needs
+	for has := uint64(0); has < 8; has += 4 {
+		for range took {
+			m.Tick(m.heartbeatDeadline)
+			flush(has)
+		}
+		answer(has + 4)
+		flush(has + 4)
+	}
+	if chunks != 3 {
+		t.Errorf("%d chunks were sent, want each of the 3 once", chunks)
+	}
+	// But one that is lost is sent again, each time after a longer wait.
+	for range 200 {
+		m.Tick(m.heartbeatDeadline)
+		flush(8)
+	}
+	if chunks < 5 || chunks > 10 {
+		t.Errorf("%d chunks were sent after 200 heartbeats without an answer", chunks)
+	}
+}

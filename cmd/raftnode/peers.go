@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/raftnode/raft/raft"
+	"github.com/raftnode/raft/raft/consensus"
+	"github.com/raftnode/raft/rpc"
+)
+
+// founders is the configuration before the first entry of the log; nil for a node that is added later.
+func (c *config) founders() consensus.Configuration {
+	if c.join {
+		return nil
+	}
+	var members consensus.Configuration
+	for _, id := range sortedIDs(c.cluster) {
+		members = append(members, consensus.Member{ID: id, Address: c.cluster[id], Suffrage: consensus.Voter})
+	}
+	return members
+}
+
+// way is the link to a member, for as long as it is one.
+type way struct {
+	*rpc.Link
+	end func()
+}
+
+// Close ends the link.
+func (w way) Close() error {
+	w.end()
+	return nil
+}
+
+// peerFor makes the way to a member of the configuration. The goroutine that drives the algorithm calls it.
+func (n *node) peerFor(member consensus.Member) raft.Peer {
+	if !n.dial(member.ID, member.Address) {
+		return nil
+	}
+	return way{n.transport.Link(member.ID), func() { n.hangUp(member.ID) }}
+}
+
+// dial makes a server a peer of the transport.
+func (n *node) dial(id raft.ServerID, address string) bool {
+	if elsewhere, ok := n.config.dial[id]; ok {
+		address = elsewhere
+	}
+	if err := n.transport.AddPeer(id, address); err != nil {
+		n.log.Error("a member cannot be reached", "member", id, "error", err)
+		return false
+	}
+	n.stores.enter(id)
+	n.watch.enter(id, address)
+	return true
+}
+
+func (n *node) hangUp(id raft.ServerID) {
+	n.transport.RemovePeer(id)
+	n.watch.leave(id)
+}
+
+// dialFounders lets a node that waits to be added know of the cluster, and the cluster of it: so its log says early what is wrong between
+// them. Those that are no members any more by then are dropped when it learns who is.
+func (n *node) dialFounders() {
+	for id, address := range n.config.cluster {
+		n.dial(id, address)
+	}
+}
+
+// follow takes note of a fact of the algorithm.
+func (n *node) follow(fact consensus.Fact) {
+	changed, ok := fact.(consensus.ConfigurationChanged)
+	if !ok || !n.config.join {
+		return
+	}
+	for id := range n.config.cluster {
+		if _, member := changed.Config.Find(id); !member && len(changed.Config) > 0 {
+			n.hangUp(id)
+		}
+	}
+}
+
+// view is what the watch looks at.
+func (n *node) view() view {
+	status := n.raft.Status()
+	v := view{leader: status.Leader, config: status.Config, committed: status.ConfigIndex <= status.CommitIndex}
+	if _, member := status.Config.Find(n.config.id); member {
+		v.member = true
+	}
+	return v
+}
+
+// warnOfDials tells of names in --dial that nobody has yet: one may be misspelt.
+func (n *node) warnOfDials() {
+	var strange []string
+	for _, id := range sortedIDs(n.config.dial) {
+		if _, founder := n.config.cluster[id]; !founder {
+			strange = append(strange, string(id))
+		}
+	}
+	if config := n.raft.Status().Config; len(strange) > 0 && !slices.ContainsFunc(config, func(m consensus.Member) bool {
+		return slices.Contains(strange, string(m.ID))
+	}) {
+		n.log.Info(fmt.Sprintf("--dial names %s, not in --cluster: that counts once the cluster has such a member", strings.Join(strange, ", ")))
+	}
+}

@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 
+	"github.com/raftnode/raft/kv/api"
 	"github.com/raftnode/raft/raft"
 	"github.com/raftnode/raft/rpc"
 )
@@ -23,7 +24,7 @@ func options() []option {
 		{
 			name: "id", kind: "name", required: true, help: "this node's name in --cluster, like n1, or with --join a new one; never reuse it for another node",
 			set: func(c *config, text string) error {
-				err := checkID(raft.ServerID(text))
+				err := api.CheckID(text)
 				if err == nil {
 					c.id = raft.ServerID(text)
 				}
@@ -41,11 +42,11 @@ func options() []option {
 		},
 		{
 			name: "listen-client", kind: "host:port", required: true, help: "where clients are served (HTTP), like 127.0.0.1:8001; port 0 lets the system choose",
-			set: func(c *config, text string) error { c.listenClient = text; return checkAddress(text, 0) },
+			set: func(c *config, text string) error { c.listenClient = text; return api.CheckAddress(text, 0) },
 		},
 		{
 			name: "listen-peer", kind: "host:port", help: "where the other members are served (default: this node's address in --cluster)",
-			set: func(c *config, text string) error { c.listenPeer = text; return checkAddress(text, 0) },
+			set: func(c *config, text string) error { c.listenPeer = text; return api.CheckAddress(text, 0) },
 		},
 		{
 			name: "join", kind: "bool", help: "start empty and wait to be added, by raftctl members add; --id is then a name that was never used, --cluster still the founding members",
@@ -53,7 +54,7 @@ func options() []option {
 		},
 		{
 			name: "advertise-peer", kind: "host:port", help: "with --join: where the other members reach this node (default: --listen-peer)",
-			set: func(c *config, text string) error { c.advertisePeer = text; return checkAddress(text, 1) },
+			set: func(c *config, text string) error { c.advertisePeer = text; return api.CheckAddress(text, 1) },
 		},
 		{
 			name: "dial", kind: "members", list: true, help: "reach members elsewhere than at the address that the cluster has for them (proxies, NAT), like n2=10.0.0.9:7002",

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/raftnode/raft/kv/api"
 	"github.com/raftnode/raft/raft"
 )
 
@@ -24,7 +25,7 @@ func parseMembers(text string) (map[raft.ServerID]string, error) {
 			errs = append(errs, fmt.Errorf("%q is not NAME=HOST:PORT, like n1=127.0.0.1:7001", part))
 			continue
 		}
-		errs = append(errs, checkID(id), checkAddress(address, 1))
+		errs = append(errs, api.CheckID(name), api.CheckAddress(address, 1))
 		if _, twice := members[id]; twice {
 			errs = append(errs, fmt.Errorf("%s is named twice", id))
 		}
@@ -34,30 +35,6 @@ func parseMembers(text string) (map[raft.ServerID]string, error) {
 		members[id], owner[address] = address, id
 	}
 	return members, errors.Join(errs...)
-}
-
-const maxID = 64
-
-func checkID(id raft.ServerID) error {
-	odd := func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r))
-	}
-	if id == "" || len(id) > maxID || strings.ContainsFunc(string(id), odd) {
-		return fmt.Errorf("the name %q must have 1 to %d letters, digits, '-', '_' or '.'", id, maxID)
-	}
-	return nil
-}
-
-// checkAddress wants host:port with a port that is a number of at least lowest.
-func checkAddress(text string, lowest int) error {
-	_, port, err := net.SplitHostPort(text)
-	if err != nil {
-		return fmt.Errorf("%q is not HOST:PORT, like 127.0.0.1:7001", text)
-	}
-	if n, err := strconv.Atoi(port); err != nil || n < lowest || n > 65535 {
-		return fmt.Errorf("the port of %q must be a number from %d to 65535", text, lowest)
-	}
-	return nil
 }
 
 // isWildcard tells whether a listener there listens on all addresses.

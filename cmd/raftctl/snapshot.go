@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -39,14 +41,26 @@ func newSnapshotCommand(g *globals) *cobra.Command {
 			} else {
 				err = printSnapshots(cmd, all)
 			}
-			for _, s := range all {
-				if err == nil && s.err != nil {
-					err = g.explain(cmd, cl, aChange, s.err)
-				}
-			}
-			return err
+			return cmp.Or(err, notAll(all))
 		},
 	}
+}
+
+// notAll is the error of endpoints that took no snapshot: the last of them decides the exit code.
+func notAll(all []snapshotted) error {
+	var last error
+	failed := 0
+	var reasons []string
+	for _, s := range all {
+		if s.err != nil {
+			last, failed = s.err, failed+1
+			reasons = append(reasons, s.Error)
+		}
+	}
+	if failed == 0 {
+		return nil
+	}
+	return &explained{text: fmt.Sprintf("snapshot: %d of %d endpoints took none, or did not say so: %s", failed, len(all), strings.Join(reasons, "; ")), err: last}
 }
 
 func snapshotEach(ctx context.Context, cl *client.Client) []snapshotted {

@@ -132,7 +132,7 @@ func (n *node) connect() (err error) {
 		return err
 	}
 	n.service, err = server.New(server.Config{
-		Raft: n.raft, Store: store, ClientAddress: n.transport.Advertised, Cluster: c.clusterID(), Version: version(),
+		Raft: n.raft, Store: store, ClientAddress: n.clientAddress(address), Cluster: c.clusterID(), Version: version(),
 	})
 	if err != nil {
 		return err
@@ -141,6 +141,17 @@ func (n *node) connect() (err error) {
 	n.http.ErrorLog = n.log.Named("http").StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug})
 	n.http.Handler = n.reportPanics(n.http.Handler)
 	return nil
+}
+
+// clientAddress gives where each node serves clients: the others tell when they connect.
+func (n *node) clientAddress(peerAddress string) func(raft.ServerID) (string, bool) {
+	own := reachable(n.clients.Addr(), peerAddress)
+	return func(id raft.ServerID) (string, bool) {
+		if id == n.config.id {
+			return own, true
+		}
+		return n.transport.Advertised(id)
+	}
 }
 
 // makeRaft makes the Raft server, whose ways to the others follow the configuration.
@@ -259,7 +270,7 @@ func (n *node) announce() error {
 	warnIfOpen(n.log, "--listen-peer", n.peers.Addr())
 	warnIfOpen(n.log, "--listen-client", n.clients.Addr())
 	n.log.Info("serving", "clients", n.clients.Addr(), "peers", n.peers.Addr(), "pid", os.Getpid(),
-		"cluster", n.config.clusterID(), "members", n.raft.Status().Config, "version", version())
+		"cluster", n.config.clusterID(), "members", n.raft.Status().Config.String(), "version", version())
 	return nil
 }
 

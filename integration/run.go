@@ -64,7 +64,7 @@ func Run(ctx context.Context, opts Options) (report Report, err error) {
 	finals, err := d.run(ctx, scenario)
 	err = errors.Join(err, cluster.Close())
 	if err == nil {
-		report.Judgement = Judge(d.History, finals, Judging{Nodes: idsOf(cluster.nodes), Writes: enough, Reads: someReads})
+		report.Judgement = Judge(d.History, finals, Judging{Nodes: idsOf(cluster.Nodes()), Writes: enough, Reads: someReads})
 	} else {
 		report.endedBy(err, ctx.Err() != nil)
 		report.Tally = d.History.Tally()
@@ -139,7 +139,7 @@ func (d *Drill) run(ctx context.Context, scenario Scenario) (Finals, error) {
 	if err := d.start(ctx); err != nil {
 		return nil, fmt.Errorf("integration: the nodes do not even start: %v", err) //nolint:errorlint // no promise was broken yet
 	}
-	for _, n := range d.Cluster.nodes {
+	for _, n := range d.Cluster.Nodes() {
 		d.say("started", "%s, pid %d", n.ID, n.PID())
 	}
 	listening := time.Now()

@@ -140,12 +140,12 @@ func killAll(ctx context.Context, d *Drill) error {
 	if err := d.Cluster.Kill(); err != nil {
 		return err
 	}
-	d.fault("all killed", "SIGKILL to %d processes at once", len(d.Cluster.nodes))
+	d.fault("all killed", "SIGKILL to %d processes at once", len(d.Cluster.Nodes()))
 	began := time.Now()
 	if err := d.start(ctx); err != nil {
 		return err
 	}
-	for _, n := range d.Cluster.nodes {
+	for _, n := range d.Cluster.Nodes() {
 		if _, err := d.tellRecovery(n); err != nil {
 			return err
 		}
@@ -259,10 +259,10 @@ func crash(ctx context.Context, d *Drill) error {
 	if err := d.pause(ctx, 100*time.Millisecond, 900*time.Millisecond); err != nil {
 		return err
 	}
-	victims := []*Node{d.pick(d.Cluster.nodes)} // most often one: then the others go on
+	victims := []*Node{d.pick(d.Cluster.Nodes())} // most often one: then the others go on
 	switch d.rng.IntN(4) {
 	case 0:
-		victims = d.Cluster.nodes
+		victims = d.Cluster.Nodes()
 	case 1:
 		victims = d.others(victims...)
 	}

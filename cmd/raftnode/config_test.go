@@ -146,7 +146,7 @@ func TestEverySettingFromEverySource(t *testing.T) {
 	fromFile, wrong2 := resolved(t, []string{"--config", file(t, text)}, nil)
 	fromNamedFile, wrong3 := resolved(t, nil, map[string]string{"RAFTNODE_CONFIG": file(t, text)})
 	for _, got := range []*config{fromEnvironment, fromFile, fromNamedFile} {
-		if got == nil || got.id != "n2" || got.dataDir != "elsewhere" || got.dial["n3"] != "127.0.0.1:3" || got.cluster["n1"] != want.cluster["n1"] ||
+		if got == nil || got.id != "n4" || !got.join || got.advertisePeer != "127.0.0.1:4" || got.snapshotEntries != 5 || got.snapshotBytes != 6<<10 || got.dataDir != "elsewhere" || got.dial["n3"] != "127.0.0.1:3" || got.cluster["n1"] != want.cluster["n1"] ||
 			got.electionTimeout != 70*time.Millisecond || got.codec != "json" || got.logLevel != "debug" || got.logFormat != "json" ||
 			got.listenClient != "127.0.0.1:1" || got.listenPeer != "127.0.0.1:2" {
 			t.Errorf("got %+v, %v %v %v; want %+v", got, wrong1, wrong2, wrong3, want)

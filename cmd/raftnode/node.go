@@ -39,6 +39,7 @@ type node struct {
 	clients   net.Listener
 	transport *rpc.Transport
 	stores    *stores
+	detours   *detours
 	watch     *watch
 	raft      *raft.Raft
 	service   *server.Server
@@ -107,6 +108,7 @@ func (n *node) connect() (err error) {
 	if n.stores, err = openStores(c.dataDir); err != nil {
 		return err
 	}
+	n.detours = &detours{dials: c.dial, addresses: map[string]raft.ServerID{}}
 	address := c.advertisePeer
 	if address == "" {
 		address = n.peers.Addr().String()
@@ -117,8 +119,7 @@ func (n *node) connect() (err error) {
 		Cluster: c.clusterID(), ID: c.id, Codec: c.codec,
 		Address: address, Advertise: reachable(n.clients.Addr(), address),
 		Store: n.disk.Recovery().Store, Admit: n.stores.admit,
-		// A leader or a new member of which this node has not heard yet is of this cluster, or it would not get so far.
-		Unknown: func(raft.ServerID, string, string) error { return nil },
+		Unknown: n.detours.note, Dial: n.detours.dial,
 		OnEvent: func(e rpc.Event) {
 			tell(e)
 			n.watch.event(e, time.Now())

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/raftnode/raft/raft"
 	"github.com/raftnode/raft/raft/consensus"
@@ -54,6 +57,39 @@ func (n *node) dial(id raft.ServerID, address string) bool {
 	n.stores.enter(id)
 	n.watch.enter(id, address)
 	return true
+}
+
+// detours let --dial count for servers too of which this node has not heard yet that they are members: a leader or a new member that
+// connects is answered at the address that it gives, and that may not be where this node can reach it.
+type detours struct {
+	dials map[raft.ServerID]string
+
+	mu        sync.Mutex
+	addresses map[string]raft.ServerID // what those in dials gave as theirs
+}
+
+// note lets everybody in that comes so far: it is of the same cluster.
+func (d *detours) note(id raft.ServerID, address, _ string) error {
+	if _, ok := d.dials[id]; ok {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if len(d.addresses) > maxDetours {
+			clear(d.addresses)
+		}
+		d.addresses[address] = id
+	}
+	return nil
+}
+
+const maxDetours = 256
+
+func (d *detours) dial(ctx context.Context, address string) (net.Conn, error) {
+	d.mu.Lock()
+	if id, ok := d.addresses[address]; ok {
+		address = d.dials[id]
+	}
+	d.mu.Unlock()
+	return new(net.Dialer).DialContext(ctx, "tcp", address)
 }
 
 func (n *node) hangUp(id raft.ServerID) {

@@ -11,6 +11,7 @@ import (
 func TestProcesses2A(t *testing.T) { playPart(t, "2A") }
 func TestProcesses2B(t *testing.T) { playPart(t, "2B") }
 func TestProcesses2C(t *testing.T) { playPart(t, "2C") }
+func TestProcesses2D(t *testing.T) { playPart(t, "2D") }
 
 func playPart(t *testing.T, part string) {
 	binary := raftnode(t)

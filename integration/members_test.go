@@ -19,7 +19,7 @@ import (
 // often makes snapshots come soon, and the log behind them short: so who comes late needs one.
 var often = []string{"--snapshot-entries", "200", "--snapshot-bytes", "64KiB"}
 
-// newGrowing makes a cluster of three with nodes to spare, and starts the three.
+// newGrowing makes a cluster of three with nodes to spare; nothing runs yet.
 func newGrowing(t *testing.T, spares int, args ...string) *Cluster {
 	t.Helper()
 	path := raftnode(t)
@@ -33,9 +33,6 @@ func newGrowing(t *testing.T, spares int, args ...string) *Cluster {
 			t.Error(err)
 		}
 	})
-	if err := c.Start(bounded(t)); err != nil {
-		t.Fatal(err)
-	}
 	return c
 }
 
@@ -209,6 +206,9 @@ func (d *Drill) removeAndSeeItSaysSo(ctx context.Context, n *Node) error {
 func TestTheDirectoryIsBounded(t *testing.T) {
 	c := newGrowing(t, 0, "--snapshot-entries", "50", "--snapshot-bytes", "1MiB")
 	ctx := bounded(t)
+	if err := c.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
 	kv := clientOf(t, c)
 	value := make([]byte, 256<<10)
 	for i := range 200 { // 50 MiB, in 8 keys
@@ -300,8 +300,11 @@ func TestLeadershipIsHandedOverUnderLoad(t *testing.T) {
 // A snapshot that takes a while on a slow link is cut off by kill -9, first of the node that gets it, then of the leader that sends it. In
 // the end it arrives.
 func TestKilledWhileASnapshotIsSent(t *testing.T) {
-	c := newGrowing(t, 1, "--snapshot-entries", "50", "--snapshot-bytes", "64KiB")
+	c := newGrowing(t, 1, "--snapshot-entries", "50", "--snapshot-bytes", "64KiB", "--heartbeat", "200ms", "--election-timeout", "500ms")
 	ctx := bounded(t)
+	if err := c.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
 	kv := clientOf(t, c)
 	value := make([]byte, 512<<10)
 	for i := range 60 { // 30 MiB of state
@@ -317,7 +320,7 @@ func TestKilledWhileASnapshotIsSent(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, n := range c.Nodes() {
-		c.Link(n, n4).Delay(20 * time.Millisecond) // a chunk at a time
+		c.Link(n, n4).Delay(5 * time.Millisecond) // for every 32 KiB
 	}
 	var adding sync.WaitGroup
 	var added error

@@ -22,6 +22,11 @@ func (c *Cluster) Add(ctx context.Context, n *Node) error {
 			return err
 		}
 	}
+	return c.Enlist(ctx, n)
+}
+
+// Enlist is Add of a node that runs, or will: it may be killed and started meanwhile.
+func (c *Cluster) Enlist(ctx context.Context, n *Node) error {
 	if err := c.Change(ctx, api.MemberChange{Op: api.OpAdd, ID: n.ID, Address: n.memberAddress()}); err != nil {
 		return err
 	}

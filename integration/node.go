@@ -120,6 +120,12 @@ func (n *Node) Args() []string {
 // spare tells that the node is no founder.
 func (n *Node) spare() bool { return n.index >= n.cluster.cfg.Nodes }
 
+// used tells that the node was started before.
+func (n *Node) used() bool {
+	_, err := os.Stat(n.LogPath)
+	return err == nil
+}
+
 // memberAddress is where the cluster says that the node's peers reach it.
 func (n *Node) memberAddress() string {
 	if n.cluster.cfg.Plain {

@@ -56,7 +56,7 @@ func Run(ctx context.Context, opts Options) (report Report, err error) {
 		return report, err
 	}
 	report.Dir = dir
-	cluster, err := NewCluster(Config{Binary: opts.Binary, Nodes: opts.Nodes, Dir: dir})
+	cluster, err := NewCluster(Config{Binary: opts.Binary, Nodes: opts.Nodes, Spares: scenario.Spares, Args: scenario.Args, Dir: dir})
 	if err != nil {
 		return report, err
 	}
@@ -112,8 +112,14 @@ func (o *Options) resolve() (Scenario, error) {
 		if o.Nodes < 3 || o.Nodes > 9 {
 			return s, fmt.Errorf("integration: %d nodes: a cluster that loses one and goes on has 3 to 9", o.Nodes)
 		}
+		if o.Nodes+s.Spares > 9 {
+			return s, fmt.Errorf("integration: %d nodes and the %d that %s adds: 9 are possible", o.Nodes, s.Spares, s.Name)
+		}
 		if o.Rounds == 0 {
 			o.Rounds = s.Rounds
+		}
+		if s.Spares > 0 && (o.Rounds > s.Spares || o.Duration > 0) {
+			return s, fmt.Errorf("integration: %s has up to %d rounds, one for each node that it adds, and no duration", s.Name, s.Spares)
 		}
 		return s, nil
 	}

@@ -9,9 +9,11 @@ import (
 // Scenario is a story of faults, told to a cluster with clients at work.
 type Scenario struct {
 	Name   string
-	About  string // one line
-	Nodes  int    // unless Options says otherwise
-	Rounds int    // likewise; 0: it has none
+	About  string   // one line
+	Nodes  int      // unless Options says otherwise
+	Spares int      // nodes to be added later, one for each round
+	Args   []string // more arguments for each raftnode
+	Rounds int      // likewise; 0: it has none
 	play   func(ctx context.Context, d *Drill) error
 }
 
@@ -45,6 +47,12 @@ func Scenarios() []Scenario {
 		{
 			Name: "crashes", Nodes: 3, Rounds: 10, play: rounds(crash),
 			About: "kill -9 of one node, of two or of all, at random moments, with restarts",
+		},
+		{
+			Name: "replace", Nodes: 3, Spares: 3, Rounds: 3, play: rounds(replace),
+			About: "a node loses its disk and is replaced by a new one, which gets a snapshot, while somebody is killed",
+			// Snapshots come soon, and little of the log stays behind them: so the new node needs one.
+			Args: []string{"--snapshot-entries", "500", "--snapshot-bytes", "64KiB"},
 		},
 	}
 }

@@ -20,6 +20,11 @@ type option struct {
 }
 
 func options() []option {
+	return append(placeOptions(), workOptions()...)
+}
+
+// placeOptions say who this node is, and where it and the others are.
+func placeOptions() []option {
 	return []option{
 		{
 			name: "id", kind: "name", required: true, help: "this node's name in --cluster, like n1, or with --join a new one; never reuse it for another node",
@@ -60,6 +65,12 @@ func options() []option {
 			name: "dial", kind: "members", list: true, help: "reach members elsewhere than at the address that the cluster has for them (proxies, NAT), like n2=10.0.0.9:7002",
 			set: func(c *config, text string) (err error) { c.dial, err = parseMembers(text); return err },
 		},
+	}
+}
+
+// workOptions say how it works.
+func workOptions() []option {
+	return []option{
 		{
 			name: "heartbeat", value: "50ms", kind: "duration", help: "how often a leader lets itself be heard",
 			set: func(c *config, text string) (err error) { c.heartbeat, err = parseDuration(text); return err },

@@ -20,7 +20,8 @@ func newMembersCommand(g *globals) *cobra.Command {
 	members := &cobra.Command{
 		Use:     "members",
 		Short:   "Show or change the members of the cluster",
-		Long:    "members shows the members of the cluster, as its leader sees them. Its subcommands change who they are.",
+		Long:    "members shows the members of the cluster, as its leader sees them. Its subcommands change who they are;\n" +
+			"each returns when that is in force, and tries for up to a minute unless --timeout says.",
 		Example: "  raftctl members\n  raftctl members add n4=127.0.0.1:7004\n  raftctl members remove n1",
 		Args:    onlySubcommands,
 		RunE:    g.listMembers,
@@ -38,8 +39,7 @@ func newMembersCommand(g *globals) *cobra.Command {
 		g.changeCommand(api.OpDemote, "Make a learner of a voter: it gets the log and does not count", "", "is a learner"),
 		g.changeCommand(api.OpRemove, "Remove a member, also one that is lost for good",
 			"remove removes a member, also one that is down, also the leader: then another takes over. The id must never be used for another node.\n"+
-				"To replace a node whose disk is lost, add the new one under a new id, and remove the old one; in a cluster that could\n"+
-				"not stand another failure remove the old one first.", "is no member any more"),
+				"To replace a node whose disk is lost, remove it first, since who is lost still counts, and then add another under a new id.", "is no member any more"),
 	)
 	return members
 }

@@ -18,9 +18,9 @@ const changeTimeout = api.MaxTimeout
 
 func newMembersCommand(g *globals) *cobra.Command {
 	members := &cobra.Command{
-		Use:     "members",
-		Short:   "Show or change the members of the cluster",
-		Long:    "members shows the members of the cluster, as its leader sees them. Its subcommands change who they are;\n" +
+		Use:   "members",
+		Short: "Show or change the members of the cluster",
+		Long: "members shows the members of the cluster, as its leader sees them. Its subcommands change who they are;\n" +
 			"each returns when that is in force, and tries for up to a minute unless --timeout says.",
 		Example: "  raftctl members\n  raftctl members add n4=127.0.0.1:7004\n  raftctl members remove n1",
 		Args:    onlySubcommands,

@@ -220,6 +220,19 @@ func TestASnapshotOnRequest(t *testing.T) {
 	leader.raft.failWith(func(ctx context.Context) error { return context.DeadlineExceeded })
 	leader.is(leader.do("POST", "/v1/snapshot?timeout=1s", ""), 504, "outcome-unknown", "unknown")
 	leader.is(leader.do("POST", "/v1/snapshot", ""), 200) // the fake has it all the same
+	leader.raft.failWith(nil)
+	leader.is(leader.do("PUT", "/v1/kv/k", "x"), 200)
+	left := 3
+	leader.raft.failWith(func(context.Context) error {
+		if left--; left > 0 {
+			return raft.ErrNotApplied // the Store is a moment ahead
+		}
+		return nil
+	})
+	leader.is(leader.do("POST", "/v1/snapshot", ""), 200)
+	if left != 0 {
+		t.Errorf("the snapshot was tried %d times, want 3", 3-left)
+	}
 	leader.kv.snapshotting.Lock()
 	defer leader.kv.snapshotting.Unlock()
 	leader.is(leader.do("POST", "/v1/snapshot", ""), 503, "busy", "rejected")

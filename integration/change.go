@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/raftnode/raft/kv/api"
 	"github.com/raftnode/raft/kv/client"
@@ -47,9 +48,12 @@ func (c *Cluster) Remove(ctx context.Context, n *Node) error {
 	return n.Kill()
 }
 
+// changeLimit bounds one request for a change, and one look at what became of it.
+const changeLimit = 10 * time.Second
+
 // Change makes the cluster change its members, however often leaders die over it. When ctx ends first, nobody knows.
 func (c *Cluster) Change(ctx context.Context, change api.MemberChange) error {
-	kv, err := client.New(client.Config{Endpoints: c.Endpoints(), Timeout: api.MaxTimeout})
+	kv, err := client.New(client.Config{Endpoints: c.Endpoints(), Timeout: changeLimit})
 	if err != nil {
 		return err
 	}

@@ -367,3 +367,42 @@ func (c *Cluster) sendingTo(ctx context.Context, id string) (leader *Node, err e
 	})
 	return leader, err
 }
+
+// A node can join a cluster of whose founders none is left: it is told to know only them, and answers a leader that it never heard of.
+func TestANodeJoinsAClusterWithoutItsFounders(t *testing.T) {
+	path := raftnode(t)
+	leavesNothing(t)
+	c, err := NewCluster(Config{Binary: path, Nodes: 1, Spares: 2, Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	n1, n2, n3 := c.everyone[0], c.everyone[1], c.everyone[2]
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	steps := []func() error{
+		func() error { return c.Start(ctx) },
+		func() error { return c.Add(ctx, n2) },
+		func() error { return c.Remove(ctx, n1) },
+		func() error { return c.Add(ctx, n3) },
+	}
+	for i, step := range steps {
+		if err := step(); err != nil {
+			t.Fatalf("step %d: %v%s", i, err, c.lastWords())
+		}
+	}
+	kv := clientOf(t, c)
+	if _, err := kv.Put(ctx, "k", []byte("v")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.WaitConverged(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := n3.Printed(); err != nil || strings.Contains(text, "cannot reach") {
+		t.Errorf("n3 goes on looking for founders that are no members: %s, %v", text, err)
+	}
+}

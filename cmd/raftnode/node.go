@@ -44,6 +44,8 @@ type node struct {
 	raft      *raft.Raft
 	service   *server.Server
 	http      *http.Server
+
+	knocking bool // it waits to be added, and dials the founders; of the goroutine of raft once that runs
 }
 
 // serve runs a node until ctx ends, and then gives nil; or until it must stop, and then says why.

@@ -98,21 +98,24 @@ func (n *node) hangUp(id raft.ServerID) {
 }
 
 // dialFounders lets a node that waits to be added know of the cluster, and the cluster of it: so its log says early what is wrong between
-// them. Those that are no members any more by then are dropped when it learns who is.
+// them.
 func (n *node) dialFounders() {
+	n.knocking = true
 	for id, address := range n.config.cluster {
 		n.dial(id, address)
 	}
 }
 
-// follow takes note of a fact of the algorithm.
+// follow takes note of a fact of the algorithm. Founders that are no members any more are dropped when the node learns who is. From then on
+// the Raft server alone drops links: a leader that is being removed is needed until that is committed.
 func (n *node) follow(fact consensus.Fact) {
 	changed, ok := fact.(consensus.ConfigurationChanged)
-	if !ok || !n.config.join {
+	if !ok || !n.knocking || len(changed.Config) == 0 {
 		return
 	}
+	n.knocking = false
 	for id := range n.config.cluster {
-		if _, member := changed.Config.Find(id); !member && len(changed.Config) > 0 {
+		if _, member := changed.Config.Find(id); !member {
 			n.hangUp(id)
 		}
 	}

@@ -43,7 +43,7 @@ test: ## all tests with the race detector (RUN=regexp PKG=./wal)
 
 lab: ## the lab's parts 2A to 2D: in one process in virtual time, then over real processes (minutes)
 	@cd raft && $(GO) test -count=1 -run '2A|2B|2C|2D'
-	@cd integration && $(GO) test -count=1 -timeout 10m -run '2A|2B|2C'
+	@cd integration && $(GO) test -count=1 -timeout 10m -run '2A|2B|2C|2D'
 
 quick: fmtcheck ## build, vet and unit tests: seconds when warm; what the commit hook runs
 	@$(GO) build ./...

@@ -62,7 +62,11 @@ func TestWrongFlagsAndConfigurations(t *testing.T) {
 	n := newReal(t, 3).Nodes()[0]
 	refuses(t, append(n.Args(), "--bogus"), 64, "unknown flag: --bogus")
 	refuses(t, with(n, "--id", "n9"), 64, "n9 is not in --cluster")
-	refuses(t, append(n.Args(), "--dial", "n9=127.0.0.1:1"), 64, "n9")
+	refuses(t, append(n.Args(), "--dial", "n1=127.0.0.1:1"), 64, "--dial names n1, which is this node")
+	refuses(t, append(n.Args(), "--join"), 64, "--join is for a node that is added to a running cluster, but n1 is in --cluster")
+	refuses(t, with(n, "--id", "n9", "--listen-peer", "0.0.0.0:0", "--listen-client", "127.0.0.1:0"), 64, "or --join if the node is to be added")
+	refuses(t, append(with(n, "--id", "n9", "--listen-peer", "0.0.0.0:0"), "--join"), 64, "--advertise-peer is missing")
+	refuses(t, append(n.Args(), "--snapshot-bytes", "64M"), 64, "--snapshot-bytes", "like 64MiB")
 	refuses(t, append(n.Args(), "--election-timeout", "soon"), 64, "--election-timeout")
 	refuses(t, append(n.Args(), "--log-level", "bogus"), 64, "--log-level")
 	refuses(t, with(n, "--cluster", "n1"), 64, "--cluster")

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,7 +18,8 @@ import (
 // Config says what cluster to run.
 type Config struct {
 	Binary string   // the raftnode to run
-	Nodes  int      // how many; 0 means 3
+	Nodes  int      // how many found the cluster; 0 means 3
+	Spares int      // how many more there are to be added later: see Cluster.Add
 	Dir    string   // an existing directory: data directories and logs are put below it
 	Args   []string // more arguments for each raftnode
 	// Plain means no links: the nodes reach each other at their addresses in --cluster, as in production, and each comes
@@ -29,11 +31,14 @@ type Config struct {
 
 // Cluster is N nodes on loopback, a Link for each direction between each two of them, and one from clients to each.
 type Cluster struct {
-	cfg    Config
-	nodes  []*Node
-	links  [][]*Link // links[i][j] carries what node i says to node j; nil where i == j; empty if Plain
-	fronts []*Link   // fronts[i] brings clients to node i, at an address that outlives its restarts; empty if Plain
-	http   *http.Client
+	cfg      Config
+	everyone []*Node   // the founders, and then those that are or were spare
+	links    [][]*Link // links[i][j] carries what node i says to node j; nil where i == j; empty if Plain
+	fronts   []*Link   // fronts[i] brings clients to node i, at an address that outlives its restarts; empty if Plain
+	http     *http.Client
+
+	mu    sync.Mutex // a leaf
+	nodes []*Node    // those that take part at present
 }
 
 // statusLimit bounds one request for a status: the answer needs no peer, so it is quick or it is none.
@@ -44,17 +49,18 @@ func NewCluster(cfg Config) (*Cluster, error) {
 	if cfg.Nodes == 0 {
 		cfg.Nodes = 3
 	}
-	if cfg.Nodes < 1 || cfg.Nodes > 9 {
-		return nil, fmt.Errorf("integration: a cluster of %d nodes: choose 1 to 9", cfg.Nodes)
+	if cfg.Nodes < 1 || cfg.Spares < 0 || cfg.Nodes+cfg.Spares > 9 {
+		return nil, fmt.Errorf("integration: a cluster of %d nodes and %d to spare: choose 1 to 9", cfg.Nodes, cfg.Spares)
 	}
 	c := &Cluster{cfg: cfg, http: &http.Client{Timeout: statusLimit, Transport: &http.Transport{}}}
-	for i := range cfg.Nodes {
+	for i := range cfg.Nodes + cfg.Spares {
 		id := fmt.Sprintf("n%d", i+1)
-		c.nodes = append(c.nodes, &Node{
+		c.everyone = append(c.everyone, &Node{
 			ID: id, DataDir: filepath.Join(cfg.Dir, id), LogPath: filepath.Join(cfg.Dir, id+".log"), cluster: c, index: i,
 			listenPeer: anyPort, listenClient: anyPort,
 		})
 	}
+	c.nodes = slices.Clone(c.everyone[:cfg.Nodes])
 	connect := c.connect
 	if cfg.Plain {
 		connect = c.assignPorts
@@ -66,15 +72,15 @@ func NewCluster(cfg Config) (*Cluster, error) {
 }
 
 func (c *Cluster) connect() error {
-	for i, node := range c.nodes {
+	for i, node := range c.everyone {
 		front, err := NewLink(node.ClientAddr)
 		if err != nil {
 			return err
 		}
 		c.fronts = append(c.fronts, front)
-		row := make([]*Link, len(c.nodes))
+		row := make([]*Link, len(c.everyone))
 		c.links = append(c.links, row)
-		for j, to := range c.nodes {
+		for j, to := range c.everyone {
 			if i == j {
 				continue
 			}
@@ -89,7 +95,7 @@ func (c *Cluster) connect() error {
 // Close kills what runs and ends all links. The files stay.
 func (c *Cluster) Close() error {
 	var errs []error
-	for _, n := range c.nodes {
+	for _, n := range c.everyone {
 		errs = append(errs, n.Kill())
 	}
 	for _, row := range append(c.links, c.fronts) {
@@ -103,17 +109,21 @@ func (c *Cluster) Close() error {
 	return errors.Join(errs...)
 }
 
-// Nodes are the members, n1 first.
-func (c *Cluster) Nodes() []*Node { return c.nodes }
+// Nodes are those that take part, the founders first.
+func (c *Cluster) Nodes() []*Node {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.nodes)
+}
 
 // Link carries what from says to to.
 func (c *Cluster) Link(from, to *Node) *Link { return c.links[from.index][to.index] }
 
-// Endpoints are addresses for clients that stay the same over restarts, one for each node. Behind each is a Link, unless the
+// Endpoints are addresses for clients that stay the same over restarts, one for each node, also for spare ones. Behind each is a Link, unless the
 // cluster is Plain: where a node is down, a connection is accepted and reset.
 func (c *Cluster) Endpoints() []string {
 	var addrs []string
-	for i, n := range c.nodes {
+	for i, n := range c.everyone {
 		if c.cfg.Plain {
 			addrs = append(addrs, n.listenClient)
 		} else {
@@ -145,8 +155,8 @@ func (c *Cluster) Heal() {
 }
 
 func (c *Cluster) eachLink(do func(from, to *Node, link *Link)) {
-	for i, from := range c.nodes {
-		for j, to := range c.nodes {
+	for i, from := range c.everyone {
+		for j, to := range c.everyone {
 			if i != j {
 				do(from, to, c.links[i][j])
 			}
@@ -166,7 +176,7 @@ func (c *Cluster) Kill(nodes ...*Node) error {
 
 func (c *Cluster) each(nodes []*Node, do func(*Node) error) error {
 	if len(nodes) == 0 {
-		nodes = c.nodes
+		nodes = c.Nodes()
 	}
 	errs := make([]error, len(nodes))
 	var wg sync.WaitGroup
@@ -179,7 +189,7 @@ func (c *Cluster) each(nodes []*Node, do func(*Node) error) error {
 
 // Crashed tells of a node that ended without being asked to, nil if there is none.
 func (c *Cluster) Crashed() error {
-	for _, n := range c.nodes {
+	for _, n := range c.Nodes() {
 		if err := n.crashed(); err != nil {
 			return err
 		}
@@ -225,7 +235,7 @@ func (c *Cluster) WaitLeader(ctx context.Context, above uint64) (*Node, api.Stat
 	var leader *Node
 	var its api.Status
 	err := poll(ctx, fmt.Sprintf("a leader in a term above %d", above), func() (bool, error) {
-		for _, n := range c.nodes {
+		for _, n := range c.Nodes() {
 			if !n.Answers() {
 				continue
 			}
@@ -276,7 +286,7 @@ func (c *Cluster) WaitConverged(ctx context.Context) (uint64, error) {
 			return false, err
 		}
 		var leader string
-		for i, n := range c.nodes {
+		for i, n := range c.Nodes() {
 			status, err := c.Status(ctx, n)
 			if err != nil {
 				return false, nil //nolint:nilerr // asked again
@@ -296,7 +306,7 @@ func (c *Cluster) WaitConverged(ctx context.Context) (uint64, error) {
 // logs are the files that hold what the nodes printed.
 func (c *Cluster) logs() []string {
 	var paths []string
-	for _, n := range c.nodes {
+	for _, n := range c.everyone {
 		if _, err := os.Stat(n.LogPath); err == nil {
 			paths = append(paths, n.LogPath)
 		}

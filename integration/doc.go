@@ -5,7 +5,7 @@
 // them again on the same directory. Between each two nodes stand two [Link]s, one for each direction, that can be cut,
 // swallow what is sent, or delay it. A [Workload] of concurrent clients records in a [History] what it asked and what came
 // back. [Judge] says whether a linearizable store could have answered so, and whether every node holds what was
-// acknowledged. A [Scenario] is a story made of these; [Run] plays one.
+// acknowledged. Nodes that are to spare can be added to the cluster, and members removed, meanwhile: [Cluster.Add]. A [Scenario] is a story made of these; [Run] plays one.
 //
 // # What it promises
 //

@@ -132,7 +132,7 @@ func (d *Drill) caughtUp(ctx context.Context, n *Node, had int, began time.Time)
 func (d *Drill) mend(ctx context.Context) error {
 	d.Cluster.Heal()
 	var down []*Node
-	for _, n := range d.Cluster.nodes {
+	for _, n := range d.Cluster.Nodes() {
 		switch {
 		case n.PID() == 0:
 			down = append(down, n)
@@ -198,7 +198,7 @@ const lastKey = "last"
 // readAll reads every key on every node, from what that node itself has applied.
 func (d *Drill) readAll(ctx context.Context) (Finals, error) {
 	finals := Finals{}
-	for _, n := range d.Cluster.nodes {
+	for _, n := range d.Cluster.Nodes() {
 		addr, _ := n.ClientAddr()
 		c, err := client.New(client.Config{Endpoints: []string{addr}, NoRetry: true})
 		if err != nil {
@@ -244,7 +244,7 @@ func (n *Node) recovery() (entries int, took string, err error) {
 
 // others are all nodes but the given ones.
 func (d *Drill) others(but ...*Node) []*Node {
-	return slices.DeleteFunc(slices.Clone(d.Cluster.nodes), func(n *Node) bool { return slices.Contains(but, n) })
+	return slices.DeleteFunc(slices.Clone(d.Cluster.Nodes()), func(n *Node) bool { return slices.Contains(but, n) })
 }
 
 func millis(d time.Duration) string {

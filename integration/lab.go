@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -47,7 +48,7 @@ func newLabCluster(binary, dir string, test lab.Test, seed uint64) (*labCluster,
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.SetNetwork(test.Network)
 	var err error
-	s.cluster, err = NewCluster(Config{Binary: binary, Nodes: test.Servers, Dir: dir, sky: s.sky})
+	s.cluster, err = NewCluster(Config{Binary: binary, Nodes: test.Servers, Dir: dir, Args: snapshotArgs(test), sky: s.sky})
 	if err != nil {
 		return nil, err
 	}
@@ -60,6 +61,15 @@ func newLabCluster(binary, dir string, test lab.Test, seed uint64) (*labCluster,
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// snapshotArgs make a node take snapshots as the test wants them. Bytes have to count too, though the entries come first: what stays of the log behind a
+// snapshot is a part of them, and must be less than what a server misses that is to need a snapshot.
+func snapshotArgs(test lab.Test) []string {
+	if test.SnapshotEvery == 0 {
+		return nil
+	}
+	return []string{"--snapshot-entries", strconv.Itoa(test.SnapshotEvery), "--snapshot-bytes", "2KiB"}
 }
 
 // Size is the number of servers.

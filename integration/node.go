@@ -96,24 +96,42 @@ func readAddresses(dataDir string) (addresses, error) {
 func (n *Node) Args() []string {
 	c := n.cluster
 	var members, dials []string
-	for i, peer := range c.nodes {
-		if c.cfg.Plain {
-			members = append(members, fmt.Sprintf("%s=%s", peer.ID, peer.listenPeer))
-			continue
-		}
-		members = append(members, fmt.Sprintf("%s=%s", peer.ID, nominalAddress(i)))
-		if peer != n {
+	for i, peer := range c.everyone {
+		if peer != n && !c.cfg.Plain {
 			dials = append(dials, fmt.Sprintf("%s=%s", peer.ID, c.links[n.index][i].Addr()))
+		}
+		if i < c.cfg.Nodes {
+			members = append(members, fmt.Sprintf("%s=%s", peer.ID, peer.memberAddress()))
 		}
 	}
 	args := []string{
 		"serve", "--id", n.ID, "--data-dir", n.DataDir, "--cluster", strings.Join(members, ","),
 		"--listen-peer", n.listenPeer, "--listen-client", n.listenClient,
 	}
+	if n.spare() {
+		args = append(args, "--join", "--advertise-peer", n.memberAddress())
+	}
 	if len(dials) > 0 {
 		args = append(args, "--dial", strings.Join(dials, ","))
 	}
 	return append(args, c.cfg.Args...)
+}
+
+// spare tells that the node is no founder.
+func (n *Node) spare() bool { return n.index >= n.cluster.cfg.Nodes }
+
+// used tells that the node was started before.
+func (n *Node) used() bool {
+	_, err := os.Stat(n.LogPath)
+	return err == nil
+}
+
+// memberAddress is where the cluster says that the node's peers reach it.
+func (n *Node) memberAddress() string {
+	if n.cluster.cfg.Plain {
+		return n.listenPeer
+	}
+	return nominalAddress(n.index)
 }
 
 // nominalAddress is how --cluster names a member where there are links. All peers are reached through --dial, so nobody must ever use it: it is a port

@@ -12,11 +12,11 @@ const anyPort = "127.0.0.1:0"
 
 // assignPorts gives each node addresses of its own, for as long as the cluster lives.
 func (c *Cluster) assignPorts() error {
-	addrs, err := freeAddresses(2 * len(c.nodes))
+	addrs, err := freeAddresses(2 * len(c.everyone))
 	if err != nil {
 		return err
 	}
-	for i, n := range c.nodes {
+	for i, n := range c.everyone {
 		n.listenPeer, n.listenClient = addrs[2*i], addrs[2*i+1]
 	}
 	return nil

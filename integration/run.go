@@ -56,7 +56,7 @@ func Run(ctx context.Context, opts Options) (report Report, err error) {
 		return report, err
 	}
 	report.Dir = dir
-	cluster, err := NewCluster(Config{Binary: opts.Binary, Nodes: opts.Nodes, Dir: dir})
+	cluster, err := NewCluster(Config{Binary: opts.Binary, Nodes: opts.Nodes, Spares: scenario.Spares, Args: scenario.Args, Dir: dir})
 	if err != nil {
 		return report, err
 	}
@@ -64,7 +64,7 @@ func Run(ctx context.Context, opts Options) (report Report, err error) {
 	finals, err := d.run(ctx, scenario)
 	err = errors.Join(err, cluster.Close())
 	if err == nil {
-		report.Judgement = Judge(d.History, finals, Judging{Nodes: idsOf(cluster.nodes), Writes: enough, Reads: someReads})
+		report.Judgement = Judge(d.History, finals, Judging{Nodes: idsOf(cluster.Nodes()), Writes: enough, Reads: someReads})
 	} else {
 		report.endedBy(err, ctx.Err() != nil)
 		report.Tally = d.History.Tally()
@@ -112,8 +112,14 @@ func (o *Options) resolve() (Scenario, error) {
 		if o.Nodes < 3 || o.Nodes > 9 {
 			return s, fmt.Errorf("integration: %d nodes: a cluster that loses one and goes on has 3 to 9", o.Nodes)
 		}
+		if o.Nodes+s.Spares > 9 {
+			return s, fmt.Errorf("integration: %d nodes and the %d that %s adds: 9 are possible", o.Nodes, s.Spares, s.Name)
+		}
 		if o.Rounds == 0 {
 			o.Rounds = s.Rounds
+		}
+		if s.Spares > 0 && (o.Rounds > s.Spares || o.Duration > 0) {
+			return s, fmt.Errorf("integration: %s has up to %d rounds, one for each node that it adds, and no duration", s.Name, s.Spares)
 		}
 		return s, nil
 	}
@@ -139,7 +145,7 @@ func (d *Drill) run(ctx context.Context, scenario Scenario) (Finals, error) {
 	if err := d.start(ctx); err != nil {
 		return nil, fmt.Errorf("integration: the nodes do not even start: %v", err) //nolint:errorlint // no promise was broken yet
 	}
-	for _, n := range d.Cluster.nodes {
+	for _, n := range d.Cluster.Nodes() {
 		d.say("started", "%s, pid %d", n.ID, n.PID())
 	}
 	listening := time.Now()

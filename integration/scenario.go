@@ -9,9 +9,11 @@ import (
 // Scenario is a story of faults, told to a cluster with clients at work.
 type Scenario struct {
 	Name   string
-	About  string // one line
-	Nodes  int    // unless Options says otherwise
-	Rounds int    // likewise; 0: it has none
+	About  string   // one line
+	Nodes  int      // unless Options says otherwise
+	Spares int      // nodes to be added later, one for each round
+	Args   []string // more arguments for each raftnode
+	Rounds int      // likewise; 0: it has none
 	play   func(ctx context.Context, d *Drill) error
 }
 
@@ -45,6 +47,12 @@ func Scenarios() []Scenario {
 		{
 			Name: "crashes", Nodes: 3, Rounds: 10, play: rounds(crash),
 			About: "kill -9 of one node, of two or of all, at random moments, with restarts",
+		},
+		{
+			Name: "replace", Nodes: 3, Spares: 3, Rounds: 3, play: rounds(replace),
+			About: "a node loses its disk and is replaced by a new one, which gets a snapshot, while somebody is killed",
+			// Snapshots come soon, and little of the log stays behind them: so the new node needs one.
+			Args: []string{"--snapshot-entries", "500", "--snapshot-bytes", "64KiB"},
 		},
 	}
 }
@@ -140,12 +148,12 @@ func killAll(ctx context.Context, d *Drill) error {
 	if err := d.Cluster.Kill(); err != nil {
 		return err
 	}
-	d.fault("all killed", "SIGKILL to %d processes at once", len(d.Cluster.nodes))
+	d.fault("all killed", "SIGKILL to %d processes at once", len(d.Cluster.Nodes()))
 	began := time.Now()
 	if err := d.start(ctx); err != nil {
 		return err
 	}
-	for _, n := range d.Cluster.nodes {
+	for _, n := range d.Cluster.Nodes() {
 		if _, err := d.tellRecovery(n); err != nil {
 			return err
 		}
@@ -259,10 +267,10 @@ func crash(ctx context.Context, d *Drill) error {
 	if err := d.pause(ctx, 100*time.Millisecond, 900*time.Millisecond); err != nil {
 		return err
 	}
-	victims := []*Node{d.pick(d.Cluster.nodes)} // most often one: then the others go on
+	victims := []*Node{d.pick(d.Cluster.Nodes())} // most often one: then the others go on
 	switch d.rng.IntN(4) {
 	case 0:
-		victims = d.Cluster.nodes
+		victims = d.Cluster.Nodes()
 	case 1:
 		victims = d.others(victims...)
 	}

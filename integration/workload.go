@@ -96,7 +96,7 @@ type direct struct {
 }
 
 func (d *direct) node(rng *rand.Rand) (*client.Client, string, bool) {
-	node := d.cluster.nodes[rng.IntN(len(d.cluster.nodes))]
+	node := d.cluster.Nodes()[rng.IntN(len(d.cluster.Nodes()))]
 	addr, ok := node.ClientAddr()
 	if !ok {
 		return nil, node.ID, false

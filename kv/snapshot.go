@@ -44,10 +44,16 @@ type frozen struct {
 // where a string is its length as uvarint and then its bytes, and a uvarint has no more bytes than it needs. Nothing follows. There is
 // no checksum: whoever keeps a snapshot has one.
 func (s *Store) Snapshot() (encode func() ([]byte, error)) {
+	_, encode = s.SnapshotAt()
+	return encode
+}
+
+// SnapshotAt is Snapshot for any goroutine, and tells which command was the last that the state has.
+func (s *Store) SnapshotAt() (at Position, encode func() ([]byte, error)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := &frozen{applied: s.applied, items: s.items.freeze(), limit: s.sessions.limit, sessions: s.sessions.copy()}
-	return f.encode
+	return s.applied, f.encode
 }
 
 func (f *frozen) encode() ([]byte, error) {

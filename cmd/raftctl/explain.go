@@ -27,7 +27,7 @@ func (e *explained) Unwrap() error { return e.err }
 
 // explain says what a failed call means to who typed it. Programs, with -o json, get the error as it is, with its code
 // and outcome.
-func (g *globals) explain(cmd *cobra.Command, cl *client.Client, isWrite bool, err error) error {
+func (g *globals) explain(cmd *cobra.Command, cl *client.Client, what doing, err error) error {
 	var failed *client.Error
 	if g.json() || !errors.As(err, &failed) {
 		return err
@@ -39,16 +39,30 @@ func (g *globals) explain(cmd *cobra.Command, cl *client.Client, isWrite bool, e
 	case noQuorum(failed.Code):
 		text = cmd.Name() + ": " + summary(lookAround(cmd.Context(), cl), failed.Detail)
 	}
-	if isWrite && failed.Code != api.CodePrecondition { // which says itself that nothing was changed
-		text += "\n" + fate(failed.Outcome)
+	if what != aRead && failed.Code != api.CodePrecondition { // which says itself that nothing was changed
+		text += "\n" + what.fate(failed.Outcome)
 	}
 	return &explained{text: text, err: err}
 }
 
-// fate is what is known of a write that failed.
-func fate(outcome api.Outcome) string {
-	if outcome == api.Rejected {
+// doing is what a call was to do.
+type doing int
+
+const (
+	aRead   doing = iota
+	aWrite        // of a key
+	aChange       // of the cluster
+)
+
+// fate is what is known of a write or a change that failed.
+func (d doing) fate(outcome api.Outcome) string {
+	switch {
+	case outcome == api.Rejected && d == aChange:
+		return "nothing was changed, certainly"
+	case outcome == api.Rejected:
 		return "the write was certainly not done"
+	case d == aChange:
+		return "the outcome is unknown: it may have been done, or may yet be: `raftctl members` and `raftctl status` show it"
 	}
 	return "the outcome is unknown: the write may have been done, or may yet be: read the key to see"
 }
@@ -56,7 +70,7 @@ func fate(outcome api.Outcome) string {
 // noQuorum tells whether the code says that the cluster, or what of it can be reached, cannot work.
 func noQuorum(code api.Code) bool {
 	switch code {
-	case api.CodeNoLeader, api.CodeNoQuorum, api.CodeNotLeader, api.CodeClosing, api.CodeUnreachable, api.CodeNoAnswer:
+	case api.CodeNoLeader, api.CodeNoQuorum, api.CodeNotLeader, api.CodeClosing, api.CodeNotMember, api.CodeUnreachable, api.CodeNoAnswer:
 		return true
 	}
 	return false

@@ -68,8 +68,8 @@ func newRootCommand() *cobra.Command {
 	var g globals
 	root := &cobra.Command{
 		Use:   "raftctl",
-		Short: "Read, write and look at a cluster of raftnode",
-		Long: "raftctl reads, writes and looks at a cluster of raftnode.\n\n" +
+		Short: "Read, write, look at and change a cluster of raftnode",
+		Long: "raftctl reads and writes, looks at and changes a cluster of raftnode.\n\n" +
 			"Exit codes: 0 done; 1 certainly not done, or not found; 2 outcome unknown, a write may have been done;\n" +
 			"3 no leader or no quorum, certainly not done; 64 wrong command line.",
 		Example:       "  raftctl put motd hello\n  raftctl get motd\n  raftctl --endpoints 10.0.0.1:8001,10.0.0.2:8001 status",
@@ -99,7 +99,7 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(
 		newPutCommand(&g), newAppendCommand(&g), newDelCommand(&g),
 		newGetCommand(&g), newLsCommand(&g),
-		newStatusCommand(&g), newMembersCommand(&g),
+		newStatusCommand(&g), newMembersCommand(&g), newTransferCommand(&g), newSnapshotCommand(&g),
 		newLogCommand(), newVersionCommand(&g),
 	)
 	return root

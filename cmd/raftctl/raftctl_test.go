@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -28,6 +29,9 @@ type oneNode struct {
 	mu     sync.Mutex
 	status raft.Status
 	fail   error
+
+	changes   []consensus.Change
+	successor raft.ServerID // who leads after a transfer
 }
 
 func (n *oneNode) Propose(_ context.Context, command any) (raft.Applied, error) {
@@ -58,6 +62,30 @@ func (n *oneNode) Status() raft.Status {
 	return n.status
 }
 
+// ChangeMembership answers as the algorithm would for a removal or addition.
+func (n *oneNode) ChangeMembership(_ context.Context, changes ...consensus.Change) (raft.Index, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.changes = append(n.changes, changes...)
+	return 21, n.fail
+}
+
+func (n *oneNode) TransferLeadership(_ context.Context, to raft.ServerID) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.fail == nil {
+		n.status.Leader, n.status.Role, n.status.Term = n.successor, consensus.Follower, 3
+	}
+	return n.fail
+}
+
+func (n *oneNode) Compact(_ context.Context, upTo raft.Index, snapshot []byte) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.status.Snapshot.Index, n.status.SnapshotBytes = upTo, len(snapshot)
+	return n.fail
+}
+
 func (n *oneNode) failWith(err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -71,7 +99,13 @@ func start(t *testing.T, between func(http.Handler) http.Handler) (n *oneNode, a
 	n.status.ID, n.status.Leader, n.status.Role, n.status.Term = "n1", "n1", consensus.Leader, 2
 	n.status.LastLogIndex = 10
 	n.status.Now = 3e9
-	n.status.Members = []consensus.MemberStatus{{ID: "n1", MatchIndex: 10}, {ID: "n2", MatchIndex: 7, LastContact: 2_980_000_000}, {ID: "n3"}}
+	n.status.Config = consensus.Voters("n1", "n2", "n3")
+	n.status.Members = []consensus.MemberStatus{
+		{ID: "n1", MatchIndex: 10, Suffrage: consensus.Voter, Address: "peer:1"},
+		{ID: "n2", MatchIndex: 7, LastContact: 2_980_000_000, Suffrage: consensus.Learner, Address: "peer:2"},
+		{ID: "n3", Suffrage: consensus.Joining, SendingSnapshot: true, SnapshotSent: 40},
+	}
+	n.status.SnapshotBytes = 160
 	handler, err := server.New(server.Config{
 		Raft: n, Store: n.store, Cluster: "c0ffee", Version: "v0",
 		ClientAddress: func(id raft.ServerID) (string, bool) { return "host:" + string(id[1:]), id != "n3" },
@@ -142,8 +176,16 @@ func TestAConversation(t *testing.T) {
 		{"del --if-version 3 motd", "", 1, "", "nothing was changed: the key has version 17"},
 		{"del big", "", 0, "index 21, term 2\n", ""},
 		{"del big", "", 0, "index 22, term 2\n", ""},
-		{"members", "", 0, "ID  LEADER  MATCH  LAST CONTACT  CLIENT ADDRESS\nn1  yes     10     -             host:1\nn2  no      7      20ms ago      host:2\nn3  no      0      -             -\n", ""},
-		{"members ls -o json", "", 0, `{"leader":"n1","members":[{"id":"n1","client_address":"host:1","match":10,"last_contact_ms":null},{"id":"n2","client_address":"host:2","match":7,"last_contact_ms":20},{"id":"n3","match":0,"last_contact_ms":null}],"term":2}` + "\n", ""},
+		{
+			"members", "", 0, "ID  LEADER  SUFFRAGE  MATCH         LAST CONTACT  PEER ADDRESS  CLIENT ADDRESS\nn1  yes     voter     10            -             peer:1        host:1\n" +
+				"n2  no      learner   7             20ms ago      peer:2        host:2\nn3  no      joining   snapshot 25%  -             -             -\n", "",
+		},
+		{
+			"members ls -o json", "", 0, `{"leader":"n1","term":2,"configuration_index":0,"joint":false,"members":[` +
+				`{"id":"n1","suffrage":"voter","address":"peer:1","client_address":"host:1","match":10,"last_contact_ms":null},` +
+				`{"id":"n2","suffrage":"learner","address":"peer:2","client_address":"host:2","match":7,"last_contact_ms":20},` +
+				`{"id":"n3","suffrage":"joining","match":0,"snapshot_sent":40,"last_contact_ms":null}]}` + "\n", "",
+		},
 	} {
 		stdout, stderr, exit := ctl(t, test.stdin, test.line)
 		if exit != test.exit || stdout != test.stdout || !strings.Contains(stderr, test.stderr) || (test.stderr == "") != (stderr == "") {
@@ -157,6 +199,8 @@ func TestStatusShowsEveryEndpoint(t *testing.T) {
 	follower, second := start(t, nil)
 	follower.mu.Lock()
 	follower.status.ID, follower.status.Role, follower.status.Leader = "n2", consensus.Follower, ""
+	follower.status.Snapshot.Index = 7
+	follower.status.Members = slices.Delete(slices.Clone(follower.status.Members), 1, 2)
 	follower.mu.Unlock()
 	down := nobody(t)
 	stdout, stderr, exit := ctl(t, "", "status --endpoints", addr+","+second+","+down)
@@ -165,7 +209,7 @@ func TestStatusShowsEveryEndpoint(t *testing.T) {
 	for _, line := range strings.Split(ports.Replace(stdout), "\n") {
 		rows = append(rows, strings.Join(strings.Fields(line), " "))
 	}
-	want := "ENDPOINT ID ROLE TERM COMMIT APPLIED LAST LEADER\nA n1 leader 2 0 0 10 n1\nB n2 follower 2 0 0 10 -\nC - refused - - - - -\n"
+	want := "ENDPOINT ID ROLE TERM COMMIT APPLIED LAST SNAPSHOT LEADER\nA n1 leader 2 0 0 10 - n1\nB n2 no member 2 0 0 10 7 -\nC - refused - - - - - -\n"
 	if got := strings.Join(rows, "\n"); got != want || exit != 0 {
 		t.Errorf("exit %d\n%s", exit, got)
 	}
@@ -182,7 +226,7 @@ func TestStatusShowsEveryEndpoint(t *testing.T) {
 		}
 	}
 	stdout, stderr, exit = ctl(t, "", "members --endpoints", second)
-	if exit != 0 || !strings.Contains(stderr, "no endpoint leads") || !strings.Contains(stdout, "n2  no      -      -") {
+	if exit != 0 || !strings.Contains(stderr, "no endpoint leads") || !strings.Contains(stdout, "n3  no      joining   ") {
 		t.Errorf("members without a leader: exit %d, %s%s", exit, stdout, stderr)
 	}
 }

@@ -54,7 +54,7 @@ func newGetCommand(g *globals) *cobra.Command {
 		defer cl.Close()
 		value, err := cl.Get(cmd.Context(), args[0], readOptions(*stale)...)
 		if err != nil {
-			return g.explain(cmd, cl, false, err)
+			return g.explain(cmd, cl, aRead, err)
 		}
 		if g.json() {
 			return printJSON(cmd, describe(args[0], value))
@@ -118,7 +118,7 @@ func newLsCommand(g *globals) *cobra.Command {
 		if err == nil && keys == 0 && isTerminal(cmd.OutOrStdout()) {
 			fmt.Fprintln(cmd.ErrOrStderr(), "raftctl: there are no such keys")
 		}
-		return g.explain(cmd, cl, false, err)
+		return g.explain(cmd, cl, aRead, err)
 	}
 	return cmd
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,7 +30,7 @@ type asked struct {
 func newStatusCommand(g *globals) *cobra.Command {
 	return &cobra.Command{
 		Use:     "status",
-		Short:   "Show what each endpoint knows of itself: role, term, commit, applied, leader",
+		Short:   "Show what each endpoint knows of itself: role, term, commit, applied, snapshot, leader",
 		Example: "  raftctl status\n  raftctl status -o json",
 		Args:    cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -48,15 +49,22 @@ func newStatusCommand(g *globals) *cobra.Command {
 }
 
 func printStatus(cmd *cobra.Command, all []asked) error {
-	table := newTable(cmd.OutOrStdout(), "ENDPOINT", "ID", "ROLE", "TERM", "COMMIT", "APPLIED", "LAST", "LEADER")
+	table := newTable(cmd.OutOrStdout(), "ENDPOINT", "ID", "ROLE", "TERM", "COMMIT", "APPLIED", "LAST", "SNAPSHOT", "LEADER")
 	for _, a := range all {
 		if a.Status == nil {
-			fmt.Fprintf(table, "%s\t-\t%s\t-\t-\t-\t-\t-\n", a.Endpoint, a.state())
+			fmt.Fprintf(table, "%s\t-\t%s\t-\t-\t-\t-\t-\t-\n", a.Endpoint, a.state())
 			continue
 		}
 		s := a.Status
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\n",
-			a.Endpoint, s.ID, s.Role, s.Term, s.Commit, s.Applied, s.LastIndex, cmp.Or(s.Leader, "-"))
+		role, snapshot := s.Role, "-"
+		if !slices.ContainsFunc(s.Members, func(m api.Member) bool { return m.ID == s.ID }) {
+			role = "no member"
+		}
+		if s.SnapshotIndex > 0 {
+			snapshot = fmt.Sprint(s.SnapshotIndex)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s\n",
+			a.Endpoint, s.ID, role, s.Term, s.Commit, s.Applied, s.LastIndex, snapshot, cmp.Or(s.Leader, "-"))
 	}
 	err := table.Flush()
 	if line := closing(all); line != "" {
@@ -88,59 +96,6 @@ func countSilent(all []asked) (n int) {
 	return n
 }
 
-func newMembersCommand(g *globals) *cobra.Command {
-	list := func(cmd *cobra.Command, _ []string) error {
-		all, err := g.askAll(cmd)
-		if err != nil {
-			return err
-		}
-		best := bestInformed(all)
-		if best == nil {
-			return noneReached(all)
-		}
-		if best.Role != "leader" {
-			fmt.Fprintln(cmd.ErrOrStderr(), "raftctl: no endpoint leads, so nobody knows how far the members are")
-		}
-		if g.json() {
-			return printJSON(cmd, map[string]any{"leader": best.Leader, "term": best.Term, "members": best.Members})
-		}
-		return printMembers(cmd, best)
-	}
-	members := &cobra.Command{
-		Use:     "members",
-		Short:   "Show the members of the cluster, as its leader sees them",
-		Example: "  raftctl members\n  raftctl members ls -o json",
-		Args:    onlySubcommands,
-		RunE:    list,
-	}
-	members.AddCommand(&cobra.Command{
-		Use:     "ls",
-		Short:   "List the members",
-		Example: "  raftctl members ls",
-		Args:    cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: list,
-	})
-	return members
-}
-
-func printMembers(cmd *cobra.Command, s *api.Status) error {
-	table := newTable(cmd.OutOrStdout(), "ID", "LEADER", "MATCH", "LAST CONTACT", "CLIENT ADDRESS")
-	for _, m := range s.Members {
-		leads, match, contact := "no", "-", "-"
-		if m.ID == s.Leader {
-			leads = "yes"
-		}
-		if s.Role == "leader" {
-			match = fmt.Sprint(m.Match)
-		}
-		if m.LastContactMillis != nil {
-			contact = fmt.Sprint(time.Duration(*m.LastContactMillis)*time.Millisecond, " ago")
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", m.ID, leads, match, contact, cmp.Or(m.ClientAddress, "-"))
-	}
-	return table.Flush()
-}
-
 // askAll asks all endpoints that the flags name.
 func (g *globals) askAll(cmd *cobra.Command) ([]asked, error) {
 	cl, err := g.connect(cmd)
@@ -168,9 +123,11 @@ func askEach(ctx context.Context, cl *client.Client) []asked {
 	return all
 }
 
+func shortEndpoint(endpoint string) string { return strings.TrimPrefix(endpoint, "http://") }
+
 func ask(ctx context.Context, cl *client.Client, endpoint string) asked {
 	status, err := cl.Status(ctx, endpoint)
-	a := asked{Endpoint: strings.TrimPrefix(endpoint, "http://"), err: err}
+	a := asked{Endpoint: shortEndpoint(endpoint), err: err}
 	if err != nil {
 		a.Error = err.Error()
 		return a

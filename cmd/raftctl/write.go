@@ -113,7 +113,7 @@ func (g *globals) write(cmd *cobra.Command, c *condition, write func(context.Con
 	defer cl.Close()
 	written, err := write(cmd.Context(), cl, options)
 	if err != nil {
-		return g.explain(cmd, cl, true, err)
+		return g.explain(cmd, cl, aWrite, err)
 	}
 	if g.json() {
 		return printJSON(cmd, written)

@@ -65,6 +65,39 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+func TestSizes(t *testing.T) {
+	for text, want := range map[string]int{"0": 0, "0B": 0, "7B": 7, "2KiB": 2048, "64MiB": 64 << 20, "1GiB": 1 << 30, "1024GiB": 1 << 40} {
+		if got, err := parseSize(text); err != nil || got != want {
+			t.Errorf("%s is %d, %v, want %d", text, got, err, want)
+		}
+	}
+}
+
+func TestANodeThatJoins(t *testing.T) {
+	c, wrong := resolved(t, good("--id", "n4", "--join", "--listen-peer", "127.0.0.1:0"), map[string]string{"RAFTNODE_SNAPSHOT_BYTES": "8KiB"})
+	if wrong != nil {
+		t.Fatal(wrong)
+	}
+	founder, wrong := resolved(t, good(), nil)
+	if wrong != nil {
+		t.Fatal(wrong)
+	}
+	if !c.join || c.clusterID() != founder.clusterID() || c.founders() != nil || c.snapshotBytes != 8192 || c.snapshotEntries != 1_000_000 {
+		t.Errorf("got %+v", c)
+	}
+	if got := founder.founders(); len(got) != 3 || got[1].Address != "127.0.0.1:7002" || got.Validate() != nil {
+		t.Errorf("the founders are %v", got)
+	}
+	for bytes, want := range map[int]int{0: 0, 4: 1, 8192: 1024, 64 << 20: 8 << 20, 1 << 40: 8 << 20} {
+		if got := trailing(bytes); got != want {
+			t.Errorf("with a snapshot every %d bytes %d stay behind it, want %d", bytes, got, want)
+		}
+	}
+	if orNever(0) != -1 || orNever(5) != 5 {
+		t.Error("0 means never, and a number itself")
+	}
+}
+
 func TestFlagOverEnvironmentOverFileOverDefault(t *testing.T) {
 	inFile := []string{"--config", file(t, "heartbeat: 3ms\n")}
 	inEnvironment := map[string]string{"RAFTNODE_HEARTBEAT": "2ms"}
@@ -90,7 +123,7 @@ func TestFlagOverEnvironmentOverFileOverDefault(t *testing.T) {
 
 func TestEverySettingFromEverySource(t *testing.T) {
 	values := map[string]string{
-		"id": "n2", "data-dir": "elsewhere", "cluster": trio, "listen-client": "127.0.0.1:1", "listen-peer": "127.0.0.1:2",
+		"id": "n4", "join": "true", "advertise-peer": "127.0.0.1:4", "snapshot-entries": "5", "snapshot-bytes": "6KiB", "data-dir": "elsewhere", "cluster": trio, "listen-client": "127.0.0.1:1", "listen-peer": "127.0.0.1:2",
 		"dial": "n3=127.0.0.1:3", "heartbeat": "7ms", "election-timeout": "70ms", "codec": "json", "log-level": "debug", "log-format": "json",
 	}
 	var args []string
@@ -101,7 +134,7 @@ func TestEverySettingFromEverySource(t *testing.T) {
 		if value == "" {
 			t.Fatalf("this test has no value for %s: give it one", o.name)
 		}
-		args = append(args, "--"+o.name, value)
+		args = append(args, "--"+o.name+"="+value)
 		environment[variable(o.name)] = value
 		text += o.name + ": " + value + "\n"
 	}
@@ -113,7 +146,7 @@ func TestEverySettingFromEverySource(t *testing.T) {
 	fromFile, wrong2 := resolved(t, []string{"--config", file(t, text)}, nil)
 	fromNamedFile, wrong3 := resolved(t, nil, map[string]string{"RAFTNODE_CONFIG": file(t, text)})
 	for _, got := range []*config{fromEnvironment, fromFile, fromNamedFile} {
-		if got == nil || got.id != "n2" || got.dataDir != "elsewhere" || got.dial["n3"] != "127.0.0.1:3" || got.cluster["n1"] != want.cluster["n1"] ||
+		if got == nil || got.id != "n4" || !got.join || got.advertisePeer != "127.0.0.1:4" || got.snapshotEntries != 5 || got.snapshotBytes != 6<<10 || got.dataDir != "elsewhere" || got.dial["n3"] != "127.0.0.1:3" || got.cluster["n1"] != want.cluster["n1"] ||
 			got.electionTimeout != 70*time.Millisecond || got.codec != "json" || got.logLevel != "debug" || got.logFormat != "json" ||
 			got.listenClient != "127.0.0.1:1" || got.listenPeer != "127.0.0.1:2" {
 			t.Errorf("got %+v, %v %v %v; want %+v", got, wrong1, wrong2, wrong3, want)
@@ -156,7 +189,15 @@ func TestMistakes(t *testing.T) {
 		"client address":      {good("--listen-client", "8001"), `--listen-client: "8001" is not HOST:PORT`},
 		"client port":         {good("--listen-client", "127.0.0.1:http"), `the port of "127.0.0.1:http" must be a number`},
 		"peer port":           {good("--listen-peer", "127.0.0.1:70000"), "--listen-peer: the port of"},
-		"dial a stranger":     {good("--dial", "n7=127.0.0.1:1"), "--dial names n7, which is not in --cluster"},
+		"join as a founder":   {good("--join"), "--join is for a node that is added to a running cluster, but n1 is in --cluster"},
+		"join where":          {good("--id", "n4", "--join"), "--listen-peer is missing"},
+		"join everywhere":     {good("--id", "n4", "--join", "--listen-peer", "[::]:7004"), "--advertise-peer is missing: nobody can reach this node at [::]:7004"},
+		"advertise twice":     {good("--advertise-peer", "127.0.0.1:7001"), "--advertise-peer is for nodes with --join"},
+		"join perhaps":        {good("--config", file(t, "join: perhaps\n")), `join: "perhaps" is neither true nor false`},
+		"size without a unit": {good("--snapshot-bytes", "64"), `--snapshot-bytes: "64" is not a whole number with its unit, like 64MiB`},
+		"size of a part":      {good("--snapshot-bytes", "1.5MiB"), `"1.5MiB" is not a whole number`},
+		"size too large":      {good("--snapshot-bytes", "9223372036854775807GiB"), "is more than 1024GiB"},
+		"negative count":      {good("--snapshot-entries", "-1"), `--snapshot-entries: "-1" is not a whole number from 0 on`},
 		"dial itself":         {good("--dial", "n1=127.0.0.1:1"), "--dial names n1, which is this node"},
 		"no unit":             {good("--heartbeat", "50"), `--heartbeat: "50" is not a number with its unit, like 50ms`},
 		"negative":            {good("--heartbeat", "-1s"), "--heartbeat: -1s must lie between 1ms and 1h0m0s"},
@@ -266,7 +307,7 @@ func TestHelpNamesEverySettingItsUnitAndDefault(t *testing.T) {
 		t.Fatalf("--help: exit %d, %q", code, errs.String())
 	}
 	for _, o := range options() {
-		if !strings.Contains(out.String(), "--"+o.name+" "+o.kind) || !strings.Contains(out.String(), o.value) {
+		if !strings.Contains(out.String(), strings.TrimSuffix("--"+o.name+" "+o.kind, "bool")) || !strings.Contains(out.String(), o.value) {
 			t.Errorf("help does not say --%s %s, default %q:\n%s", o.name, o.kind, o.value, out.String())
 		}
 	}

@@ -12,6 +12,11 @@
 //   - Every setting comes from a flag, else from the environment (RAFTNODE_DATA_DIR), else from the file given
 //     by --config, else from its default. All mistakes in them are reported at once, and nothing is started;
 //     of a file that cannot be read, only that.
+//   - The log is bounded: a snapshot takes its place, by --snapshot-entries and --snapshot-bytes.
+//   - The members are those of the cluster's configuration, which begins as --cluster and changes by raftctl members. A node with --join waits to be
+//     added. One that was removed says so and serves nothing.
+//   - A member is let in with the store, that is the data directory, that it first showed as a member, and with no other, also after it was removed: an
+//     id is never used for another node.
 //   - A data directory belongs to one node of one cluster, and to one process at a time.
 //   - Exit code 0: it was asked to stop, by SIGTERM or SIGINT, and did within 8 seconds. 1: it cannot start or must stop; the last line on stderr
 //     says why and what to do. 64: the command or the configuration is wrong.
@@ -20,5 +25,6 @@
 // # What it does not promise
 //
 // There is no TLS and no authentication: it listens where it is told to, and warns if others can reach that.
-// There are no snapshots, so the log grows and is held in memory; the members are those of --cluster for good.
+// The state and the log behind the last snapshot are held in memory. Of a node that comes back with an old copy of its data directory
+// nobody can tell that it forgot something.
 package main

@@ -44,6 +44,9 @@ func logRecovery(log hclog.Logger, r wal.Recovery) {
 		"entries", r.Entries, "bytes", r.Bytes, "segments", r.Segments, "term", r.Term,
 		"commit", r.Commit, "took", r.Duration,
 	}
+	if r.Snapshot.Index > 0 {
+		args = append(args, "snapshot", r.Snapshot.Index, "snapshot_bytes", r.SnapshotBytes)
+	}
 	if r.Repaired != nil {
 		log.Warn("cut off a tail that is not whole, as an interrupted write leaves it",
 			"file", r.Repaired.File, "offset", r.Repaired.Offset, "bytes", r.Repaired.BytesCut, "reason", r.Repaired.Reason)

@@ -100,7 +100,9 @@ func newServe(environment func(string) string, stderr io.Writer) *cobra.Command 
 			"file given by --config, else from its default. Exit: 0 asked to stop; 1 cannot start or must stop, with the\n" +
 			"reason and what to do as the last line on stderr; 64 usage.",
 		Example: "  raftnode serve --id n1 --data-dir data/n1 --listen-client 127.0.0.1:8001 \\\n" +
-			"      --cluster n1=127.0.0.1:7001,n2=127.0.0.1:7002,n3=127.0.0.1:7003",
+			"      --cluster n1=127.0.0.1:7001,n2=127.0.0.1:7002,n3=127.0.0.1:7003\n" +
+			"  raftnode serve --id n4 --join --listen-peer 127.0.0.1:7004 --data-dir data/n4 --listen-client 127.0.0.1:8004 \\\n" +
+			"      --cluster n1=127.0.0.1:7001,n2=127.0.0.1:7002,n3=127.0.0.1:7003    # and then: raftctl members add n4=127.0.0.1:7004",
 		Args: noArgs,
 	}
 	addFlags(cmd.Flags())

@@ -17,6 +17,7 @@ import (
 	"github.com/raftnode/raft/kv"
 	"github.com/raftnode/raft/kv/server"
 	"github.com/raftnode/raft/raft"
+	"github.com/raftnode/raft/raft/consensus"
 	"github.com/raftnode/raft/rpc"
 	"github.com/raftnode/raft/wal"
 )
@@ -37,10 +38,14 @@ type node struct {
 	peers     net.Listener
 	clients   net.Listener
 	transport *rpc.Transport
+	stores    *stores
+	detours   *detours
 	watch     *watch
 	raft      *raft.Raft
 	service   *server.Server
 	http      *http.Server
+
+	knocking bool // it waits to be added, and dials the founders; of the goroutine of raft once that runs
 }
 
 // serve runs a node until ctx ends, and then gives nil; or until it must stop, and then says why.
@@ -102,23 +107,21 @@ func adviseOpen(c *config, err error) error {
 // connect makes the transport, the Raft server and the service for clients out of the open disk and listeners.
 func (n *node) connect() (err error) {
 	c := n.config
-	dial := map[raft.ServerID]string{}
-	for id, address := range c.cluster {
-		dial[id] = address
-	}
-	for id, address := range c.dial {
-		dial[id] = address
-	}
-	members, err := openStores(c.dataDir)
-	if err != nil {
+	if n.stores, err = openStores(c.dataDir); err != nil {
 		return err
 	}
-	n.watch = newWatch(n.log, c, dial)
+	n.detours = &detours{dials: c.dial, addresses: map[string]raft.ServerID{}}
+	address := c.advertisePeer
+	if address == "" {
+		address = n.peers.Addr().String()
+	}
+	n.watch = newWatch(n.log, c, address)
 	tell := logEvent(n.log.Named("rpc"), c)
 	n.transport, err = rpc.New(rpc.Config{
-		Cluster: c.clusterID(), ID: c.id, Peers: dial, Codec: c.codec,
-		Advertise: reachable(n.clients.Addr(), c.cluster[c.id]),
-		Store:     n.disk.Recovery().Store, Admit: members.admit,
+		Cluster: c.clusterID(), ID: c.id, Codec: c.codec,
+		Address: address, Advertise: reachable(n.clients.Addr(), address),
+		Store: n.disk.Recovery().Store, Admit: n.stores.admit,
+		Unknown: n.detours.note, Dial: n.detours.dial,
 		OnEvent: func(e rpc.Event) {
 			tell(e)
 			n.watch.event(e, time.Now())
@@ -127,22 +130,12 @@ func (n *node) connect() (err error) {
 	if err != nil {
 		return err
 	}
-	var peers []raft.Peer
-	for _, link := range n.transport.Peers() {
-		peers = append(peers, link)
-	}
 	store := kv.NewStore()
-	n.raft, err = raft.New(raft.Config{
-		ID: c.id, Peers: peers, Persister: n.disk, StateMachine: store,
-		HeartbeatInterval: c.heartbeat, ElectionTimeout: c.electionTimeout,
-		Noop: true, PreVote: true, CheckQuorum: true,
-		Logger: noFacts{n.log.Named("raft")}, OnFact: (&facts{log: n.log.Named("raft")}).tell,
-	})
-	if err != nil {
+	if err := n.makeRaft(store); err != nil {
 		return err
 	}
 	n.service, err = server.New(server.Config{
-		Raft: n.raft, Store: store, ClientAddress: n.transport.Advertised, Cluster: c.clusterID(), Version: version(),
+		Raft: n.raft, Store: store, ClientAddress: n.clientAddress(address), Cluster: c.clusterID(), Version: version(),
 	})
 	if err != nil {
 		return err
@@ -151,6 +144,60 @@ func (n *node) connect() (err error) {
 	n.http.ErrorLog = n.log.Named("http").StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug})
 	n.http.Handler = n.reportPanics(n.http.Handler)
 	return nil
+}
+
+// clientAddress gives where each node serves clients: the others tell when they connect.
+func (n *node) clientAddress(peerAddress string) func(raft.ServerID) (string, bool) {
+	own := reachable(n.clients.Addr(), peerAddress)
+	return func(id raft.ServerID) (string, bool) {
+		if id == n.config.id {
+			return own, true
+		}
+		return n.transport.Advertised(id)
+	}
+}
+
+// makeRaft makes the Raft server, whose ways to the others follow the configuration.
+func (n *node) makeRaft(store *kv.Store) (err error) {
+	c := n.config
+	facts := &facts{log: n.log.Named("raft")}
+	n.raft, err = raft.New(raft.Config{
+		ID: c.id, Founders: c.founders(), Join: c.join, PeerFor: n.peerFor, Strangers: n.transport.Send,
+		Persister: n.disk, StateMachine: store,
+		HeartbeatInterval: c.heartbeat, ElectionTimeout: c.electionTimeout,
+		SnapshotEntries: orNever(c.snapshotEntries), SnapshotBytes: orNever(c.snapshotBytes), TrailingBytes: trailing(c.snapshotBytes),
+		Noop: true, PreVote: true, CheckQuorum: true,
+		Logger: noFacts{n.log.Named("raft")},
+		OnFact: func(fact consensus.Fact) {
+			facts.tell(fact)
+			n.follow(fact)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	if len(n.raft.Status().Config) == 0 {
+		n.dialFounders()
+	}
+	n.warnOfDials()
+	return nil
+}
+
+// orNever translates a limit where 0 means that there is none.
+func orNever(limit int) int {
+	if limit == 0 {
+		return -1
+	}
+	return limit
+}
+
+// trailing gives how much of the log stays behind a snapshot: a follower that is a little behind need not get a snapshot, but what stays must
+// not be much against what made the snapshot due.
+func trailing(snapshotBytes int) int {
+	if snapshotBytes == 0 {
+		return 0 // the host's default
+	}
+	return max(min(snapshotBytes/8, 8<<20), 1)
 }
 
 // reportPanics logs a panic of a handler where operators look. net/http goes on serving the other requests, and has
@@ -186,7 +233,8 @@ func (n *node) run(ctx context.Context) error {
 	part(func() error { return n.raft.Run(work) })
 	part(func() error { return n.transport.Run(work, n.peers, n.raft.Deliver) })
 	part(n.serveClients)
-	running.Go(func() { n.watch.run(work, func() raft.ServerID { return n.raft.Status().Leader }) })
+	running.Go(func() { n.watch.run(work, n.view) })
+	running.Go(func() { n.stores.run(work, n.log) })
 	if err := n.announce(); err != nil {
 		stop(err)
 	}
@@ -225,7 +273,7 @@ func (n *node) announce() error {
 	warnIfOpen(n.log, "--listen-peer", n.peers.Addr())
 	warnIfOpen(n.log, "--listen-client", n.clients.Addr())
 	n.log.Info("serving", "clients", n.clients.Addr(), "peers", n.peers.Addr(), "pid", os.Getpid(),
-		"cluster", n.config.clusterID(), "members", len(n.config.cluster), "version", version())
+		"cluster", n.config.clusterID(), "members", n.raft.Status().Config.String(), "version", version())
 	return nil
 }
 
@@ -248,7 +296,7 @@ func (n *node) drain() {
 
 // handOver gives leadership to another node, if this one has it: so the others need not wait for an election timeout.
 func (n *node) handOver() {
-	if !n.raft.Status().IsLeader() || len(n.config.cluster) == 1 {
+	if v := n.view(); v.leader != n.config.id || len(v.voters()) == 1 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), handOverTime)

@@ -121,7 +121,10 @@ func (f *flagText) Set(text string) error {
 func addFlags(flags *pflag.FlagSet) {
 	flags.SortFlags = false
 	for _, o := range options() {
-		flags.Var(&flagText{text: o.value, kind: o.kind, list: o.list}, o.name, o.help)
+		f := flags.VarPF(&flagText{text: o.value, kind: o.kind, list: o.list}, o.name, "", o.help)
+		if o.kind == "bool" {
+			f.NoOptDefVal = "true" // a switch
+		}
 	}
 	flags.Var(&flagText{kind: "file"}, "config", "a YAML file with any of these settings under the same names, in lines like 'id: n1'")
 }

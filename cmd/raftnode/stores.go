@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
 
 	"github.com/raftnode/raft/raft"
 )
@@ -15,18 +19,26 @@ import (
 // storesName is the file in the data directory that remembers the other members' stores.
 const storesName = "stores.json"
 
-// stores remembers in which store each other member keeps its votes and its log: the first one that it showed. A member that comes
-// with another has lost what it promised, and is not let in: it could vote twice in a term, or help to elect a leader
-// that lacks what was acknowledged.
+// stores remembers in which store each other member keeps its votes and its log: the first one that it showed as a member. A member that
+// comes with another has lost what it promised, and is not let in: it could vote twice in a term, or help to elect a leader
+// that lacks what was acknowledged. A member that is removed stays remembered: an id is never given to another store. A server that is no
+// member has promised nothing, and may come with what it likes until it is one.
 type stores struct {
 	path string
 
-	mu    sync.Mutex // guards what follows, and the file
-	bound map[raft.ServerID]string
+	mu      sync.Mutex // guards what follows, and the file
+	bound   map[raft.ServerID]string
+	members map[raft.ServerID]bool
+	seen    map[raft.ServerID]string // of servers that came when they were no members; the last store that they showed
 }
 
+// maxSeen bounds seen: anybody may come.
+const maxSeen = 64
+
 func openStores(dataDir string) (*stores, error) {
-	s := &stores{path: filepath.Join(dataDir, storesName), bound: map[raft.ServerID]string{}}
+	s := &stores{
+		path: filepath.Join(dataDir, storesName), bound: map[raft.ServerID]string{}, members: map[raft.ServerID]bool{}, seen: map[raft.ServerID]string{},
+	}
 	text, err := os.ReadFile(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
@@ -41,6 +53,13 @@ func openStores(dataDir string) (*stores, error) {
 	return s, nil
 }
 
+// enter says that a server is a member now. It does not wait for the disk.
+func (s *stores) enter(peer raft.ServerID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.members[peer] = true
+}
+
 // admit lets in a member with the store that it had before, or has first shown.
 func (s *stores) admit(peer raft.ServerID, store string) error {
 	s.mu.Lock()
@@ -52,8 +71,65 @@ func (s *stores) admit(peer raft.ServerID, store string) error {
 		return nil
 	case known != "":
 		return fmt.Errorf("server %q comes with store %s, but it had store %s: its data directory was lost or exchanged, or two processes "+
-			"call themselves %q; it has forgotten its votes and what it acknowledged, so it may not take part. Give it back its data directory", peer, store, known, peer)
+			"call themselves %q; it has forgotten its votes and what it acknowledged, so it may not take part. Give it back its data directory, or "+
+			"remove it from the cluster and add a node with a new id in its place", peer, store, known, peer)
+	case !s.members[peer]:
+		s.see(peer, store)
+		return nil
 	}
+	return s.bind(peer, store)
+}
+
+// see remembers, while this process runs, which store a server has that is no member. It needs s.mu.
+func (s *stores) see(peer raft.ServerID, store string) {
+	for other := range s.seen {
+		if len(s.seen) < maxSeen {
+			break
+		}
+		delete(s.seen, other)
+	}
+	s.seen[peer] = store
+}
+
+// settle binds those who were let in before they were members, and are now.
+func (s *stores) settle() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for peer, store := range s.seen {
+		if !s.members[peer] {
+			continue
+		}
+		if s.bound[peer] == "" {
+			if err := s.bind(peer, store); err != nil {
+				return err
+			}
+		}
+		delete(s.seen, peer)
+	}
+	return nil
+}
+
+// run settles until ctx ends. What cannot be remembered now is tried again: until then the server's next connection tries too.
+func (s *stores) run(ctx context.Context, log hclog.Logger) {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	told := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			err := s.settle()
+			if err != nil && !told {
+				log.Error("a new member's directory may be exchanged unnoticed", "error", err)
+			}
+			told = err != nil
+		}
+	}
+}
+
+// bind remembers a store durably. It needs s.mu.
+func (s *stores) bind(peer raft.ServerID, store string) error {
 	s.bound[peer] = store
 	if err := s.save(); err != nil {
 		delete(s.bound, peer)

@@ -32,13 +32,14 @@ const (
 // again; a person wants to read of it once.
 type watch struct {
 	log      hclog.Logger
-	members  int
+	self     raft.ServerID
 	patience time.Duration // how long nobody may lead without a word
 
 	mu    sync.Mutex
 	peers map[raft.ServerID]*peer
 
 	// Of the goroutine of run.
+	place      place
 	leaderless time.Time // since when nobody leads; zero: somebody does
 	toldNone   bool      // that nobody leads, since then
 	quiet      time.Time // until when nothing more is said of that
@@ -54,17 +55,28 @@ type peer struct {
 	quiet   time.Time
 }
 
-func newWatch(log hclog.Logger, c *config, dial map[raft.ServerID]string) *watch {
-	w := &watch{
-		log: log, members: len(c.cluster), patience: max(electionsOfPatience*2*c.electionTimeout, downFor),
-		peers: map[raft.ServerID]*peer{},
+func newWatch(log hclog.Logger, c *config, address string) *watch {
+	patience := max(electionsOfPatience*2*c.electionTimeout, downFor)
+	return &watch{
+		log: log, self: c.id, patience: patience, peers: map[raft.ServerID]*peer{},
+		place: place{log: log, id: c.id, address: address, patience: patience},
 	}
-	for id, address := range dial {
-		if id != c.id {
-			w.peers[id] = &peer{address: address}
-		}
+}
+
+// enter begins to watch a peer, or tells where it is now.
+func (w *watch) enter(id raft.ServerID, address string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if p := w.peers[id]; id != w.self && (p == nil || p.address != address) {
+		w.peers[id] = &peer{address: address}
 	}
-	return w
+}
+
+// leave ends that: nobody minds that such a server cannot be reached.
+func (w *watch) leave(id raft.ServerID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.peers, id)
 }
 
 // event takes in what the transport tells.
@@ -97,42 +109,44 @@ func plainReason(reason string) string {
 	return strings.TrimPrefix(reason, "connect: ")
 }
 
-// look says what is new. leader is "" if none is known.
-func (w *watch) look(now time.Time, leader raft.ServerID) {
+// look says what is new.
+func (w *watch) look(now time.Time, v view) {
+	w.place.look(now, v)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	reached := 1 // this node
 	for _, id := range slices.Sorted(maps.Keys(w.peers)) {
 		p := w.peers[id]
-		if p.up {
-			reached++
-			continue
-		}
-		if p.reason != "" && p.reason != p.told && now.Sub(p.since) >= downFor && !now.Before(p.quiet) {
+		if !p.up && p.reason != "" && p.reason != p.told && now.Sub(p.since) >= downFor && !now.Before(p.quiet) {
 			w.log.Warn(fmt.Sprintf("cannot reach %s (%s): %s; trying on", id, p.address, p.reason))
 			p.told, p.quiet = p.reason, now.Add(quietFor)
 		}
 	}
-	w.lookForLeader(now, leader, reached)
+	w.lookForLeader(now, v)
 }
 
-func (w *watch) lookForLeader(now time.Time, leader raft.ServerID, reached int) {
-	if leader != "" {
+func (w *watch) lookForLeader(now time.Time, v view) {
+	if v.leader != "" || !v.member {
 		w.leaderless, w.toldNone = time.Time{}, false
 		return
 	}
 	if w.leaderless.IsZero() {
 		w.leaderless = now
 	}
-	if w.toldNone || reached > w.members/2 || now.Sub(w.leaderless) < w.patience || now.Before(w.quiet) {
+	voters, reached := v.voters(), 0
+	for _, id := range voters {
+		if p := w.peers[id]; id == w.self || p != nil && p.up {
+			reached++
+		}
+	}
+	if w.toldNone || reached > len(voters)/2 || now.Sub(w.leaderless) < w.patience || now.Before(w.quiet) {
 		return
 	}
 	w.toldNone, w.quiet = true, now.Add(quietFor)
-	w.log.Warn(fmt.Sprintf("no majority: %d of %d nodes reachable, so there is no leader; %d are needed", reached, w.members, w.members/2+1))
+	w.log.Warn(fmt.Sprintf("no majority: %d of %d nodes reachable, so there is no leader; %d are needed", reached, len(voters), len(voters)/2+1))
 }
 
 // run looks until ctx ends.
-func (w *watch) run(ctx context.Context, leader func() raft.ServerID) {
+func (w *watch) run(ctx context.Context, see func() view) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
@@ -140,7 +154,7 @@ func (w *watch) run(ctx context.Context, leader func() raft.ServerID) {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
-			w.look(now, leader())
+			w.look(now, see())
 		}
 	}
 }

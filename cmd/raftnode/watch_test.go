@@ -20,10 +20,13 @@ import (
 // A day of one node, whose peers come and go: what a person reads of it.
 func TestWatchSaysThingsOnce(t *testing.T) {
 	var out bytes.Buffer
-	cluster := map[raft.ServerID]string{"n1": "h:1", "n2": "h:2", "n3": "h:3"}
 	w := newWatch(hclog.New(&hclog.LoggerOptions{Output: &out, DisableTime: true}), &config{
-		id: "n1", cluster: cluster, electionTimeout: 300 * time.Millisecond,
-	}, cluster)
+		id: "n1", electionTimeout: 300 * time.Millisecond,
+	}, "h:1")
+	for _, id := range []raft.ServerID{"n1", "n2", "n3", "learner"} {
+		w.enter(id, "h:"+strings.TrimPrefix(string(id), "n"))
+	}
+	config := append(consensus.Configuration{{ID: "learner", Suffrage: consensus.Learner}}, consensus.Voters("n1", "n2", "n3")...)
 	refused := func(id raft.ServerID) rpc.Event {
 		return rpc.Event{Kind: rpc.DialFailed, Peer: id, Reason: "dial tcp 127.0.0.1:2: connect: connection refused"}
 	}
@@ -32,6 +35,7 @@ func TestWatchSaysThingsOnce(t *testing.T) {
 		at     time.Duration
 		events []rpc.Event
 		leader raft.ServerID
+		gone   raft.ServerID
 		want   string
 	}{
 		{at: 0, events: []rpc.Event{refused("n2"), refused("n3")}},
@@ -58,15 +62,66 @@ func TestWatchSaysThingsOnce(t *testing.T) {
 		{at: 291 * time.Second},
 		{at: 299 * time.Second}, // a majority is there: it will find a leader
 		{at: 300 * time.Second, leader: "n2", events: []rpc.Event{{Kind: rpc.DialRefused, Peer: "n2", Reason: "said elsewhere"}, {Kind: up, Peer: "nobody"}}},
+		{at: 400 * time.Second, leader: "n2", events: []rpc.Event{refused("n3")}, gone: "n3"}, // a member no more
+		{at: 402 * time.Second, leader: "n2", events: []rpc.Event{refused("n3")}},
 	} {
 		out.Reset()
 		now := time.Unix(1, 0).Add(step.at)
 		for _, e := range step.events {
 			w.event(e, now)
 		}
-		w.look(now, step.leader)
+		w.leave(step.gone)
+		w.look(now, view{leader: step.leader, config: config, committed: true, member: true})
 		if out.String() != step.want {
 			t.Errorf("after %v it says %q, want %q", step.at, out.String(), step.want)
+		}
+	}
+}
+
+// What a person reads of a node that waits, is added, is removed, is started again, and is added back.
+func TestPlaceIsToldOnce(t *testing.T) {
+	var out bytes.Buffer
+	c := &config{id: "n4", electionTimeout: 300 * time.Millisecond}
+	log := hclog.New(&hclog.LoggerOptions{Output: &out, DisableTime: true})
+	w := newWatch(log, c, "h:4")
+	waits := view{}
+	before := view{config: consensus.Voters("n1", "n2"), committed: true}
+	catchesUp := before
+	catchesUp.leader = "n1"
+	in := view{config: consensus.Voters("n1", "n4"), committed: true, member: true, leader: "n1"}
+	leaving := before
+	leaving.leader, leaving.committed = "n1", false
+	removed := "[WARN]  n4 is no member of the cluster, which is n1 n2: it was removed"
+	for _, step := range []struct {
+		at   time.Duration
+		v    view
+		new  bool // another process
+		want string
+	}{
+		{at: 0, v: waits},
+		{at: 3 * time.Second, v: waits, want: "[INFO]  waits to be added to the cluster; with the endpoints of its members, type `raftctl members add n4=h:4`\n"},
+		{at: 9 * time.Second, v: waits},
+		{at: 10 * time.Second, v: catchesUp},
+		{at: 20 * time.Second, v: catchesUp},
+		{at: 21 * time.Second, v: in},
+		{at: 22 * time.Second, v: leaving},
+		{at: 23 * time.Second, v: catchesUp, want: removed},
+		{at: 24 * time.Second, v: before},
+		{at: 99 * time.Second, v: before},
+		{at: 100 * time.Second, v: before, new: true},
+		{at: 101 * time.Second, v: catchesUp}, // it is being added back
+		{at: 103 * time.Second, v: before},
+		{at: 104 * time.Second, v: before},
+		{at: 106 * time.Second, v: before, want: removed},
+		{at: 120 * time.Second, v: in},
+	} {
+		if step.new {
+			w = newWatch(log, c, "h:4")
+		}
+		out.Reset()
+		w.look(time.Unix(1, 0).Add(step.at), step.v)
+		if got := out.String(); got != step.want && (step.want != removed || !strings.HasPrefix(got, removed) || strings.Count(got, "\n") != 1) {
+			t.Errorf("after %v it says %q, want %q", step.at, got, step.want)
 		}
 	}
 }

@@ -50,8 +50,12 @@ const (
 	PathList   = "/v1/kv"
 	PathAppend = "/v1/append/"
 	PathStatus = "/v1/status"
-	PathLive   = "/livez"
-	PathReady  = "/readyz"
+
+	PathMembers        = "/v1/members"         // GET; POST of a MemberChange
+	PathTransferLeader = "/v1/transfer-leader" // POST of a Transfer
+	PathSnapshot       = "/v1/snapshot"        // POST, without a body
+	PathLive           = "/livez"
+	PathReady          = "/readyz"
 )
 
 // Consistency of a read, the query parameter "consistency".
@@ -87,32 +91,6 @@ func (k ListedKey) Name() string {
 		return string(k.KeyBytes)
 	}
 	return k.Key
-}
-
-// Status is what a server knows of itself and its cluster.
-type Status struct {
-	ID            string   `json:"id"`
-	Cluster       string   `json:"cluster"`
-	Role          string   `json:"role"` // "leader", "follower" or "candidate"
-	Term          uint64   `json:"term"`
-	Leader        string   `json:"leader"` // of Term; "" if not known
-	Commit        uint64   `json:"commit"`
-	Applied       uint64   `json:"applied"`
-	LastIndex     uint64   `json:"last_index"`
-	SnapshotIndex uint64   `json:"snapshot_index"` // 0: there is no snapshot
-	Members       []Member `json:"members"`
-	Versions      Versions `json:"versions"`
-}
-
-// Member is what a server knows of a member of its cluster.
-type Member struct {
-	ID            string `json:"id"`
-	ClientAddress string `json:"client_address,omitempty"` // "" if not known
-	// Match is the index known to be on the member's disk. Only a leader knows it: elsewhere 0.
-	Match uint64 `json:"match"`
-	// LastContactMillis is how long ago the member answered, in milliseconds. Only a leader knows
-	// it: elsewhere, for the leader itself and before the first answer null.
-	LastContactMillis *int64 `json:"last_contact_ms"`
 }
 
 // Versions tells what runs and what it speaks.

@@ -38,6 +38,7 @@ const (
 	CodeNotLeader     Code = "not-leader"          // 503 rejected: a request that was passed on came to no leader
 	CodeNoLeader      Code = "no-leader"           // 503 rejected: no leader could be reached in time
 	CodeNoQuorum      Code = "no-quorum"           // 503 rejected: the leader could not confirm in time that it leads
+	CodeNotMember     Code = "not-member"          // 503 rejected: the asked server takes no part in the cluster, yet or any more
 	CodeUnknown       Code = "outcome-unknown"     // 504 unknown: accepted, but not known to be committed in time
 
 	// CodeSessionUnknown is 409 unknown: the client id is not in the session table and the sequence number is
@@ -47,6 +48,11 @@ const (
 	// CodeSessionStale is 409 unknown: the sequence number is below the last one that was applied. This request did
 	// nothing, but if it is a repeat, the first may have been applied.
 	CodeSessionStale Code = "session-stale"
+
+	CodeChangePending  Code = "change-pending"  // 409 rejected: another change of the members or of the leader is under way
+	CodeNotCaughtUp    Code = "not-caught-up"   // 409 rejected: a learner cannot be promoted yet
+	CodeChangeRefused  Code = "change-refused"  // 409 rejected: the change makes no sense, such as the removal of who is no member
+	CodeTransferFailed Code = "transfer-failed" // 409 rejected: the successor did not take over in time; the leader leads on
 
 	// CodeInternal is 500 unknown: something that cannot be; a bug.
 	CodeInternal Code = "internal"
@@ -67,9 +73,12 @@ var statusOf = map[Code]int{
 	CodeLogFull: http.StatusInsufficientStorage,
 	CodeBusy:    http.StatusServiceUnavailable, CodeClosing: http.StatusServiceUnavailable,
 	CodeNotLeader: http.StatusServiceUnavailable, CodeNoLeader: http.StatusServiceUnavailable,
-	CodeNoQuorum: http.StatusServiceUnavailable, CodeUnknown: http.StatusGatewayTimeout,
+	CodeNotMember: http.StatusServiceUnavailable,
+	CodeNoQuorum:  http.StatusServiceUnavailable, CodeUnknown: http.StatusGatewayTimeout,
 	CodeSessionUnknown: http.StatusConflict, CodeSessionStale: http.StatusConflict,
-	CodeInternal: http.StatusInternalServerError,
+	CodeChangePending: http.StatusConflict, CodeNotCaughtUp: http.StatusConflict, CodeChangeRefused: http.StatusConflict,
+	CodeTransferFailed: http.StatusConflict,
+	CodeInternal:       http.StatusInternalServerError,
 }
 
 // Problem is the body of every error (RFC 9457).

@@ -126,7 +126,7 @@ func again(call *call, err *Error) bool {
 	}
 	switch err.Code {
 	case api.CodeUnreachable, api.CodeNoAnswer, api.CodeUnknown, api.CodeInternal,
-		api.CodeNotLeader, api.CodeNoLeader, api.CodeNoQuorum, api.CodeBusy, api.CodeClosing:
+		api.CodeNotLeader, api.CodeNoLeader, api.CodeNoQuorum, api.CodeBusy, api.CodeClosing, api.CodeNotMember:
 		return true
 	}
 	return false
@@ -146,6 +146,9 @@ func withDoubt(doubt, last *Error) *Error {
 // attempt gives one endpoint its share of the time that is left.
 func (c *Client) attempt(ctx context.Context, endpoint string, call *call) (*reply, *Error) {
 	share := max(timeLeft(ctx)/time.Duration(len(c.endpoints)), minAttempt)
+	if call.isWrite && !call.hasSession {
+		share = timeLeft(ctx) // once sent it is not sent again: there is no other attempt to leave time for
+	}
 	ctx, cancel := context.WithTimeout(ctx, share)
 	defer cancel()
 	return c.once(ctx, endpoint, call)

@@ -9,7 +9,7 @@ import (
 
 // Error is the error of every call.
 type Error struct {
-	Op       string      // "put", "append", "delete", "get", "list", "status", "ready"
+	Op       string      // "put", "append", "delete", "get", "list", "status", "ready", "members", "transfer-leader", "snapshot"
 	Code     api.Code    // what kind of error, for programs
 	Outcome  api.Outcome // of a write; Rejected for everything else
 	Detail   string      // for people

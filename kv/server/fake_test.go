@@ -32,12 +32,22 @@ type fakeRaft struct {
 	fail    func(ctx context.Context) error // if set, asked before each Propose and Read
 	index   raft.Index
 	commits int
+
+	changes []consensus.Change
+	elected *raft.ServerID // who leads after a transfer, whoever was to
 }
 
 func newFakeRaft(id raft.ServerID) *fakeRaft {
 	f := &fakeRaft{store: kv.NewStore(), index: 10}
 	f.status.ID = id
 	f.status.Term = 2
+	f.status.Config = consensus.Voters("n1", "n2", "n3")
+	f.status.Members = []consensus.MemberStatus{
+		{ID: "n1", Address: "h:1", Suffrage: consensus.Voter, MatchIndex: 9, LastContact: 1},
+		{ID: "n2", Address: "h:2", Suffrage: consensus.Learner, CaughtUp: true, MatchIndex: 8, LastContact: 4_000_000},
+		{ID: "n3", Address: "h:3", Suffrage: consensus.Joining, SendingSnapshot: true, SnapshotSent: 7},
+	}
+	f.status.Now = 9_000_000
 	f.follow(id)
 	return f
 }
@@ -107,6 +117,68 @@ func (f *fakeRaft) Status() raft.Status {
 	st := f.status
 	st.LastApplied, st.CommitIndex, st.LastLogIndex = f.index, f.index, f.index
 	return st
+}
+
+// ChangeMembership notes the changes, and that is all.
+func (f *fakeRaft) ChangeMembership(ctx context.Context, changes ...consensus.Change) (raft.Index, error) {
+	if err := f.check(ctx); err != nil {
+		return 0, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.index++
+	f.changes = append(f.changes, changes...)
+	return f.index, nil
+}
+
+// TransferLeadership makes the successor lead, or n3 if nobody is named.
+func (f *fakeRaft) TransferLeadership(ctx context.Context, to raft.ServerID) error {
+	if err := f.check(ctx); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if to == "" {
+		to = "n3"
+	}
+	if f.elected != nil {
+		to = *f.elected
+	}
+	f.status.Leader, f.status.Role, f.status.Term = to, consensus.Follower, f.status.Term+1
+	return nil
+}
+
+func (f *fakeRaft) Compact(ctx context.Context, upTo raft.Index, snapshot []byte) error {
+	f.mu.Lock()
+	fail := f.fail
+	f.status.Snapshot.Index, f.status.SnapshotBytes = upTo, len(snapshot)
+	f.mu.Unlock()
+	if fail != nil {
+		return fail(ctx)
+	}
+	return nil
+}
+
+func (f *fakeRaft) elects(id raft.ServerID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.elected = &id
+}
+
+// changed gives what was changed since it was asked last.
+func (f *fakeRaft) changed() []consensus.Change {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	changes := f.changes
+	f.changes = nil
+	return changes
+}
+
+// set changes the status.
+func (f *fakeRaft) set(change func(*raft.Status)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change(&f.status)
 }
 
 func (f *fakeRaft) committed() int {

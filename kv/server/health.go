@@ -8,7 +8,6 @@ import (
 
 	"github.com/raftnode/raft/kv"
 	"github.com/raftnode/raft/kv/api"
-	"github.com/raftnode/raft/raft"
 )
 
 // readyTimeout is how long /readyz tries, if the request does not say. Those who probe often wait no longer.
@@ -64,32 +63,20 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) *api.Problem {
 	}
 	st := s.cfg.Raft.Status()
 	s.answerJSON(w, http.StatusOK, s.here(), api.Status{
-		ID:        string(st.ID),
-		Cluster:   s.cfg.Cluster,
-		Role:      st.Role.String(),
-		Term:      uint64(st.Term),
-		Leader:    string(st.Leader),
-		Commit:    uint64(st.CommitIndex),
-		Applied:   uint64(st.LastApplied),
-		LastIndex: uint64(st.LastLogIndex),
-		Members:   s.members(st),
-		Versions:  api.Versions{Server: s.cfg.Version, API: "v1", Command: kv.CommandVersion, Go: runtime.Version()},
+		ID:            string(st.ID),
+		Cluster:       s.cfg.Cluster,
+		Role:          st.Role.String(),
+		Term:          uint64(st.Term),
+		Leader:        string(st.Leader),
+		Commit:        uint64(st.CommitIndex),
+		Applied:       uint64(st.LastApplied),
+		FirstIndex:    uint64(st.FirstLogIndex),
+		LastIndex:     uint64(st.LastLogIndex),
+		LogBytes:      st.LogBytes,
+		SnapshotIndex: uint64(st.Snapshot.Index),
+		SnapshotBytes: st.SnapshotBytes,
+		Configuration: s.configuration(st),
+		Versions:      api.Versions{Server: s.cfg.Version, API: "v1", Command: kv.CommandVersion, Go: runtime.Version()},
 	})
 	return nil
-}
-
-func (s *Server) members(st raft.Status) []api.Member {
-	members := make([]api.Member, 0, len(st.Members))
-	for _, m := range st.Members {
-		member := api.Member{ID: string(m.ID), Match: uint64(m.MatchIndex)}
-		if address, known := s.cfg.ClientAddress(m.ID); known {
-			member.ClientAddress = address
-		}
-		if m.LastContact > 0 && m.ID != st.ID {
-			ago := (st.Now - m.LastContact).Milliseconds()
-			member.LastContactMillis = &ago
-		}
-		members = append(members, member)
-	}
-	return members
 }

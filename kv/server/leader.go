@@ -36,6 +36,7 @@ type work struct {
 	request *http.Request
 	body    []byte
 	isWrite bool
+	isAdmin bool // a write that changes the cluster, not a key
 	// here does it on this node and writes the answer, or returns an error and has written nothing.
 	here func(ctx context.Context) error
 }
@@ -53,14 +54,19 @@ func (s *Server) onLeader(ctx context.Context, w http.ResponseWriter, work work)
 			if from := work.request.Header.Get(api.HeaderForwarded); from != "" {
 				return api.NewProblem(api.CodeNotLeader, "passed on by %.100q, but this node does not lead", from)
 			}
-			var problem *api.Problem
+			problem := s.outside()
+			if problem != nil && notLeader.Leader == "" {
+				return problem
+			}
 			if problem, again = s.forward(ctx, w, work, notLeader.Leader); again == nil {
 				return problem
 			}
 		case errors.Is(again, raft.ErrReplaced) && raft.OutcomeOf(again) == raft.Rejected:
 			// A new leader put its entry in the command's place, so that the command is gone for good.
+		case errors.Is(again, raft.ErrNotReady):
+			// A new leader takes changes of the members as soon as it has committed something.
 		default:
-			return problemOf(again, work.isWrite)
+			return problemOf(again, work)
 		}
 		if !waited(ctx, pauseTime) {
 			return api.NewProblem(api.CodeNoLeader, "no leader could be reached in time, nothing was done: %s", inWords(again))
@@ -112,6 +118,9 @@ func (s *Server) forward(ctx context.Context, w http.ResponseWriter, work work, 
 	if err != nil {
 		err = fmt.Errorf("ask the leader %s at %s: %w", leader, address, err)
 		if sent && work.isWrite {
+			if work.isAdmin {
+				return api.NewProblem(api.CodeUnknown, "the leader may have made the change, but did not say so; look at the members to see: %s", inWords(err)), nil
+			}
 			return api.NewProblem(api.CodeUnknown, "the leader may have done the write, but did not say so; read the key to see: %s", inWords(err)), nil
 		}
 		return nil, err

@@ -94,6 +94,9 @@ func (s *Server) readState(w http.ResponseWriter, r *http.Request, query url.Val
 	}
 	defer leave()
 	if stale {
+		if problem := s.outside(); problem != nil {
+			return problem // it would stay as it is for ever
+		}
 		fromStore()
 		return nil
 	}

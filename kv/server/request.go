@@ -159,17 +159,17 @@ func bodySize(r *http.Request) int64 {
 
 // readBody reads the whole value or none. The body must be there by the deadline, so that slow
 // senders do not fill the room for bodies.
-func readBody(w http.ResponseWriter, r *http.Request, deadline time.Time) ([]byte, *api.Problem) {
+func readBody(w http.ResponseWriter, r *http.Request, deadline time.Time, limit int64) ([]byte, *api.Problem) {
 	tooLarge := func() *api.Problem {
-		return api.NewProblem(api.CodeValueTooLarge, "the value is too large; at most %d bytes are possible", api.MaxValueBytes)
+		return api.NewProblem(api.CodeValueTooLarge, "the body is too large; at most %d bytes are possible", limit)
 	}
-	if r.ContentLength > api.MaxValueBytes {
+	if r.ContentLength > limit {
 		return nil, tooLarge()
 	}
 	// Not every ResponseWriter has deadlines. The one of http.Server has.
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(deadline)
-	body, err := readAll(http.MaxBytesReader(w, r.Body, api.MaxValueBytes), r.ContentLength)
+	body, err := readAll(http.MaxBytesReader(w, r.Body, limit), r.ContentLength)
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):

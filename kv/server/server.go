@@ -5,11 +5,13 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/raftnode/raft/kv"
 	"github.com/raftnode/raft/kv/api"
 	"github.com/raftnode/raft/raft"
+	"github.com/raftnode/raft/raft/consensus"
 )
 
 // Raft is what the Server needs of a *raft.Raft.
@@ -22,6 +24,13 @@ type Raft interface {
 	Read(ctx context.Context) (raft.Index, error)
 	// Status does not wait for anything.
 	Status() raft.Status
+
+	// ChangeMembership returns once the change is in force.
+	ChangeMembership(ctx context.Context, changes ...consensus.Change) (raft.Index, error)
+	// TransferLeadership returns once this server does not lead any more.
+	TransferLeadership(ctx context.Context, to raft.ServerID) error
+	// Compact returns once the snapshot counts.
+	Compact(ctx context.Context, upTo raft.Index, snapshot []byte) error
 }
 
 // Config is what New needs. Raft and Store must be set.
@@ -48,6 +57,8 @@ type Server struct {
 	sender *api.Sender
 
 	patience time.Duration // readPatience, but for tests
+
+	snapshotting sync.Mutex // held while a snapshot is taken that was asked for: each takes memory
 }
 
 // New makes a Server.
@@ -96,7 +107,24 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) *api.Problem {
 		return s.read(w, r, s.status)
 	case api.PathList:
 		return s.read(w, r, s.list)
+	case api.PathMembers:
+		if r.Method == http.MethodPost {
+			return s.changeMembers(w, r)
+		}
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			return badMethod(w, r, "GET, HEAD, POST")
+		}
+		return s.listMembers(w, r)
+	case api.PathTransferLeader:
+		return s.post(w, r, s.transferLeader)
+	case api.PathSnapshot:
+		return s.post(w, r, s.snapshot)
 	}
+	return s.routeKey(w, r, path)
+}
+
+// routeKey finds what has a key in its path.
+func (s *Server) routeKey(w http.ResponseWriter, r *http.Request, path string) *api.Problem {
 	if key, ok := strings.CutPrefix(path, api.PathAppend); ok {
 		if r.Method != http.MethodPost {
 			return badMethod(w, r, http.MethodPost)
@@ -114,8 +142,16 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) *api.Problem {
 		}
 		return badMethod(w, r, "GET, HEAD, PUT, DELETE")
 	}
-	return api.NewProblem(api.CodeNoSuchPath, "there is nothing at %.200q; there are %s{key}, %s{key}, %s, %s, %s and %s",
-		path, api.PathKey, api.PathAppend, api.PathList, api.PathStatus, api.PathLive, api.PathReady)
+	return api.NewProblem(api.CodeNoSuchPath, "there is nothing at %.200q; there are %s{key}, %s{key}, %s, %s, %s, %s, %s, %s and %s",
+		path, api.PathKey, api.PathAppend, api.PathList, api.PathStatus, api.PathMembers, api.PathTransferLeader, api.PathSnapshot, api.PathLive, api.PathReady)
+}
+
+// post answers a path that can only be posted to.
+func (s *Server) post(w http.ResponseWriter, r *http.Request, answer func(http.ResponseWriter, *http.Request) *api.Problem) *api.Problem {
+	if r.Method != http.MethodPost {
+		return badMethod(w, r, http.MethodPost)
+	}
+	return answer(w, r)
 }
 
 // read answers a path that can only be read.

@@ -10,6 +10,7 @@ import (
 	"github.com/raftnode/raft/kv"
 	"github.com/raftnode/raft/kv/api"
 	"github.com/raftnode/raft/raft"
+	"github.com/raftnode/raft/raft/consensus"
 )
 
 // write answers PUT, DELETE and the append.
@@ -35,7 +36,7 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, op kv.Op, escaped
 	defer cancel()
 	if op != kv.Delete {
 		deadline, _ := ctx.Deadline()
-		if command.Value, problem = readBody(w, r, deadline); problem != nil {
+		if command.Value, problem = readBody(w, r, deadline, api.MaxValueBytes); problem != nil {
 			return problem
 		}
 	}
@@ -117,12 +118,23 @@ func standing(version raft.Index) string {
 	return "the key has version " + strconv.FormatUint(uint64(version), 10)
 }
 
-// problemOf translates an error of Propose or Read, but for those that say to try elsewhere.
-func problemOf(err error, isWrite bool) *api.Problem {
+// problemOf translates an error of work, but for those that say to try elsewhere.
+func problemOf(err error, w work) *api.Problem {
+	var problem *api.Problem
 	switch {
-	// First, since what is unknown may wrap one of those below.
-	case isWrite && raft.OutcomeOf(err) == raft.Unknown:
+	case errors.As(err, &problem):
+		return problem
+	// Before all others, since what is unknown may wrap one of those below.
+	case w.isAdmin && raft.OutcomeOf(err) == raft.Unknown:
+		return api.NewProblem(api.CodeUnknown, "the change was accepted, but is not known to be in force; look at the members to see: %s", inWords(err))
+	case w.isWrite && raft.OutcomeOf(err) == raft.Unknown:
 		return api.NewProblem(api.CodeUnknown, "the write was accepted, but is not known to be committed; read the key to see: %s", inWords(err))
+	case errors.Is(err, raft.ErrChangePending):
+		return api.NewProblem(api.CodeChangePending, "another change of the members is under way; try again when it is done")
+	case errors.Is(err, raft.ErrNotCaughtUp):
+		return api.NewProblem(api.CodeNotCaughtUp, "the learner has not caught up with the log yet; try again later: %v", err)
+	case errors.Is(err, raft.ErrBadChange):
+		return api.NewProblem(api.CodeChangeRefused, "%s", reasonOf(err))
 	case errors.Is(err, raft.ErrLogFull):
 		return api.NewProblem(api.CodeLogFull, "the log has reached its limit, so nothing can be written any more; reads go on")
 	case errors.Is(err, raft.ErrBusy):
@@ -131,10 +143,19 @@ func problemOf(err error, isWrite bool) *api.Problem {
 		return api.NewProblem(api.CodeValueTooLarge, "the log does not take a command of this size")
 	case errors.Is(err, raft.ErrClosed):
 		return api.NewProblem(api.CodeClosing, "this node is shutting down; try another")
-	case isWrite:
+	case w.isWrite:
 		return api.NewProblem(api.CodeBusy, "this node did not get to the request in time; try again: %s", inWords(err))
 	}
 	return api.NewProblem(api.CodeNoQuorum, "the leader could not confirm in time that it leads; is a majority running? %s", inWords(err))
+}
+
+// reasonOf is what the algorithm says of a change that cannot be made, without the names of packages.
+func reasonOf(err error) string {
+	text := err.Error()
+	if at := strings.Index(text, consensus.ErrBadChange.Error()+": "); at >= 0 {
+		text = strings.TrimSuffix(text[at+len(consensus.ErrBadChange.Error())+2:], ")")
+	}
+	return "the change cannot be made: " + text
 }
 
 // inWords is an error for people who may not write Go.

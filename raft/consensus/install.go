@@ -159,12 +159,12 @@ func (m *Module) handleInstallSnapshotReply(msg *InstallSnapshotReply) {
 	m.confirmReads()
 }
 
-// expect learns from an answer how long to wait for the next one: twice as long as this one took, and twice as long as
+// expect learns from an answer how long to wait for the next one: an election timeout, or twice as long as this one took, and twice as long as
 // before if the chunk has to be sent again. So a link that is slow, or gets slow, is not filled with repeats.
 func (s *outgoing) expect(offset uint64, now time.Duration, cfg *Config) {
 	switch offset {
 	case s.next:
-		s.wait = 2 * max(now-s.sentAt, cfg.HeartbeatInterval)
+		s.wait = max(2*(now-s.sentAt), cfg.ElectionTimeout)
 	case s.offset:
 		s.wait = min(2*s.wait, maxChunkTimeouts*cfg.ElectionTimeout)
 	}

@@ -1,0 +1,2 @@
+// Package sim runs a whole Raft cluster on one goroutine.
+package sim

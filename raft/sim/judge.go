@@ -1,0 +1,41 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/anishathalye/porcupine"
+)
+
+// judgeTime bounds how long a history is thought about. Nothing but Undecided depends on it.
+const judgeTime = 10 * time.Second
+
+// judge holds the history of the run against the model: is there an order of all operations, each between its beginning and its
+// end, that a single copy would have answered the same?
+func (c *cluster) judge() (failure *Failure, undecided bool) {
+	if c.system.Model == nil {
+		return nil, false
+	}
+	for i := range c.clients {
+		if k := &c.clients[i]; k.busy { // it never got its answer
+			c.history = append(c.history, record{client: k.id, began: k.began, ended: never, op: k.op, outcome: Outcome{Unknown: true}})
+		}
+	}
+	operations := make([]porcupine.Operation, 0, len(c.history))
+	for i := range c.history {
+		r := &c.history[i]
+		if r.op.Read && r.outcome.Unknown {
+			continue // it did nothing and nobody saw anything
+		}
+		operations = append(operations, porcupine.Operation{
+			ClientId: int(r.client), Input: r.op, Output: r.outcome, Call: int64(r.began), Return: int64(r.ended),
+		})
+	}
+	switch porcupine.CheckOperationsTimeout(*c.system.Model, operations, judgeTime) {
+	case porcupine.Illegal:
+		c.fail("Linearizability", "%d operations were done", len(operations))("there is no order in which one copy would have answered like that")
+		return c.failure, false
+	case porcupine.Unknown:
+		return nil, true
+	}
+	return nil, false
+}

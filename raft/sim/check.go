@@ -40,8 +40,8 @@ type reign struct {
 	votes  [maxServers]int8 // by voter: slot+1 of who got the vote
 }
 
-// first is what a command gave when it was first applied.
-type first struct{ index, result uint64 }
+// first is what a command gave when it was first applied, and at which event.
+type first struct{ index, result, event uint64 }
 
 // view is what the checks know of a server in its present life.
 type view struct {
@@ -143,6 +143,9 @@ func (k *checker) effects(s *server, e *consensus.Effects) {
 	}
 	if len(e.Apply) > 0 && k.failure == nil {
 		k.apply(s, e.Apply, before)
+	}
+	if len(v.log.configs) > 1 && v.role == consensus.Leader && k.failure == nil {
+		k.onePending(s)
 	}
 	k.hash = mix(k.hash, v.log.last()<<20^v.applied)
 	if k.done >= k.invariants && k.failure == nil {
@@ -247,17 +250,11 @@ func (k *checker) once(s *server, e *consensus.Entry, result []byte) {
 	if client >= 1<<24 || seq >= 1<<24 {
 		return
 	}
-	for uint64(len(k.firsts)) <= client {
-		k.firsts = append(k.firsts, nil)
-	}
-	for uint64(len(k.firsts[client])) <= seq {
-		k.firsts[client] = append(k.firsts[client], first{})
-	}
-	f := &k.firsts[client][seq]
+	f := k.first(client, seq)
 	sum := hashBytes(0, result)
 	switch {
 	case f.index == 0:
-		*f = first{uint64(e.Index), sum}
+		*f = first{uint64(e.Index), sum, k.done}
 	case result == nil:
 		k.cover.saw(RepeatTooOld)
 	case f.result != sum:
@@ -266,6 +263,17 @@ func (k *checker) once(s *server, e *consensus.Entry, result []byte) {
 	default:
 		k.cover.saw(RepeatApplied)
 	}
+}
+
+// first gives the place for what is known of an operation of a client.
+func (k *checker) first(client, seq uint64) *first {
+	for uint64(len(k.firsts)) <= client {
+		k.firsts = append(k.firsts, nil)
+	}
+	for uint64(len(k.firsts[client])) <= seq {
+		k.firsts[client] = append(k.firsts[client], first{})
+	}
+	return &k.firsts[client][seq]
 }
 
 // read: a server serves a read. It must see all that was committed anywhere when it was asked.

@@ -63,27 +63,32 @@ func (k *checker) onQuorum(s *server, index uint64, before placedVoters) bool {
 	return false
 }
 
-// holders are the servers whose disks have the committed entry at index.
+// holders are the servers whose disks have the committed entry at index. A disk that is lost counts as it was: its server does
+// not come back, so it keeps what it promised.
 func (k *checker) holders(index uint64) (have Set) {
 	for i := range k.servers {
-		if v := &k.servers[i]; !v.lost && k.has(&v.disk.image, index) {
+		if k.has(&k.servers[i].disk.image, index) {
 			have |= 1 << i
 		}
 	}
 	return have
 }
 
-// configuration: a configuration was appended. Any majority of it meets any majority of the one before it, and the one before
-// that is committed (§6).
-func (k *checker) configuration(s *server, leads bool) {
+// onePending: a leader appends a configuration only when the one before it is committed (§6).
+func (k *checker) onePending(s *server) {
+	configs := s.view.log.configs
+	if n := len(configs); n > 1 && configs[n-2].index > s.view.applied {
+		k.fail("Configuration", "the configuration at index %d is not committed", configs[n-2].index)(
+			"%s, leader of term %d, has another one at index %d", s.id, s.view.term, configs[n-1].index)
+	}
+}
+
+// configuration: a configuration was appended. Any majority of it meets any majority of the one before it (§6).
+func (k *checker) configuration(s *server) {
 	configs := s.view.log.configs
 	now, before := configs[len(configs)-1], configs[len(configs)-2]
 	if now.joint() {
 		k.cover.saw(JointConfiguration)
-	}
-	if leads && before.index > s.view.applied && before.index > k.committed() {
-		k.fail("Configuration", "the configuration at index %d is not committed", before.index)("%s appends another one at index %d", s.id, now.index)
-		return
 	}
 	all := now.members | before.members
 	for some := all; ; some = (some - 1) & all { // all subsets

@@ -125,7 +125,7 @@ func (k *checker) entries(s *server, save *consensus.Save, leads bool) {
 		k.logMatching(s, uint64(e.Index), link{term, chain})
 		log.append(e, link{term, chain})
 		if e.Kind == consensus.EntryConfiguration {
-			k.configuration(s, leads)
+			k.configuration(s)
 		}
 	}
 }

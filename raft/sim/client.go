@@ -54,7 +54,7 @@ const (
 
 // record is one operation in the history.
 type record struct {
-	client       uint64
+	client, seq  uint64
 	began, ended uint64 // event numbers
 	op           Operation
 	outcome      Outcome
@@ -171,7 +171,7 @@ func (c *cluster) anyTarget(k *client) int {
 // giveUp ends an operation without an answer.
 func (c *cluster) giveUp(k *client) {
 	if k.busy {
-		c.history = append(c.history, record{client: k.id, began: k.began, ended: never, op: k.op, outcome: Outcome{Unknown: true}})
+		c.history = append(c.history, record{client: k.id, seq: k.seq, began: k.began, ended: never, op: k.op, outcome: Outcome{Unknown: true}})
 	}
 	k.busy = false
 	k.id, k.seq = c.nextID, 0
@@ -324,7 +324,7 @@ func (c *cluster) later(k *client, leader int) {
 
 func (c *cluster) complete(k *client, a *answer) {
 	c.history = append(c.history, record{
-		client: k.id, began: k.began, ended: c.done, op: k.op, outcome: Outcome{Result: a.result},
+		client: k.id, seq: k.seq, began: k.began, ended: c.done, op: k.op, outcome: Outcome{Result: a.result},
 	})
 	c.check.completed(k, a)
 	k.busy = false

@@ -9,6 +9,20 @@ import (
 // judgeTime bounds how long a history is thought about. Nothing but Undecided depends on it.
 const judgeTime = 10 * time.Second
 
+// tighten uses what the run itself has seen of a write, so that the judgement does not have to try everything: it took
+// effect by the time it was first applied anywhere; if it never was, it had no effect, and tighten says false.
+func (c *cluster) tighten(r *record) bool {
+	if c.system.Once == nil {
+		return true
+	}
+	f := c.check.first(r.client, r.seq)
+	if f.index == 0 {
+		return !r.outcome.Unknown
+	}
+	r.ended = min(r.ended, f.event)
+	return true
+}
+
 // judge holds the history of the run against the model: is there an order of all operations, each between its beginning and its
 // end, that a single copy would have answered the same?
 func (c *cluster) judge() (failure *Failure, undecided bool) {
@@ -17,13 +31,13 @@ func (c *cluster) judge() (failure *Failure, undecided bool) {
 	}
 	for i := range c.clients {
 		if k := &c.clients[i]; k.busy { // it never got its answer
-			c.history = append(c.history, record{client: k.id, began: k.began, ended: never, op: k.op, outcome: Outcome{Unknown: true}})
+			c.history = append(c.history, record{client: k.id, seq: k.seq, began: k.began, ended: never, op: k.op, outcome: Outcome{Unknown: true}})
 		}
 	}
 	operations := make([]porcupine.Operation, 0, len(c.history))
 	for i := range c.history {
 		r := &c.history[i]
-		if r.op.Read && r.outcome.Unknown {
+		if r.op.Read && r.outcome.Unknown || !r.op.Read && !c.tighten(r) {
 			continue // it did nothing and nobody saw anything
 		}
 		operations = append(operations, porcupine.Operation{

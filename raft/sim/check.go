@@ -30,6 +30,7 @@ type seen struct {
 type commit struct {
 	link
 	commitTerm uint64 // of whoever committed it
+	event      uint64 // when
 	digest     uint64 // of the state machine behind it
 	digested   bool
 }
@@ -214,7 +215,7 @@ func (k *checker) apply(s *server, entries []consensus.Entry, before placedVoter
 			}
 			continue
 		}
-		k.commits = append(k.commits, commit{link: link{uint64(e.Term), chain}, commitTerm: uint64(v.log.hard.Term)})
+		k.commits = append(k.commits, commit{link: link{uint64(e.Term), chain}, commitTerm: uint64(v.log.hard.Term), event: k.done})
 		if e.Kind == consensus.EntryConfiguration {
 			if config, err := consensus.DecodeConfiguration(e.Data); err == nil {
 				k.config = placedVoters{index, votersOf(config)}

@@ -77,7 +77,7 @@ func (k *checker) holders(index uint64) (have Set) {
 // onePending: a leader appends a configuration only when the one before it is committed (§6).
 func (k *checker) onePending(s *server) {
 	configs := s.view.log.configs
-	if n := len(configs); n > 1 && configs[n-2].index > s.view.applied {
+	if n := len(configs); n > 1 && configs[n-2].index > k.committed() {
 		k.fail("Configuration", "the configuration at index %d is not committed", configs[n-2].index)(
 			"%s, leader of term %d, has another one at index %d", s.id, s.view.term, configs[n-1].index)
 	}

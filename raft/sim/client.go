@@ -22,6 +22,7 @@ type client struct {
 	floor    uint64 // what any client knew to be done when this operation began
 	attempts int
 	target   int    // slot
+	again    bool   // it was told to ask again, and is about to
 	timer    uint32 // counts timers
 	gone     bool   // its answers do not count any more: the run is at its end
 }
@@ -106,8 +107,10 @@ func (c *cluster) wakeClient(k *client, d time.Duration) {
 func (c *cluster) clientTimer(k *client, gen uint32) {
 	switch {
 	case gen != k.timer || k.gone:
+	case k.busy && k.again:
+		c.ask(k)
 	case k.busy:
-		c.retry(k, -1)
+		c.retry(k)
 	case c.quiet > 0 && !c.end.begun:
 		c.think(k)
 	default:
@@ -123,12 +126,18 @@ func (c *cluster) begin(k *client) {
 	}
 	k.op = c.system.Workload.Next(k.rand, &knobs, k.id, k.seq)
 	k.busy, k.began, k.attempts = true, c.done, 0
+	if c.end.begun && k.op.Read {
+		c.end.asked[1]++
+	} else if c.end.begun {
+		c.end.asked[0]++
+	}
 	k.floor = c.check.acked
 	c.ask(k)
 }
 
 func (c *cluster) ask(k *client) {
 	k.attempts++
+	k.again = false
 	if !c.lostOnWire(k) {
 		arg := c.requests.put(request{client: k.place, server: k.target, id: k.id, seq: k.seq, op: k.op})
 		c.plan1(event{at: c.now + c.wireTime(k), kind: evRequest, server: uint8(k.target), arg: arg})
@@ -144,19 +153,14 @@ func (c *cluster) wireTime(k *client) int64 {
 	return int64(exponential(k.wire.next(), c.plan.Network.Delay)) + 1
 }
 
-// retry asks again, there if it is known where, else anybody. A write whose outcome is open is tried again only if the state
-// machine tells a repeat from a new one.
-func (c *cluster) retry(k *client, leader int) {
-	unsafe := !k.op.Read && !c.system.Sessions && leader == -1
-	if !c.end.begun && (k.attempts >= c.plan.Clients.Attempts || unsafe) {
+// retry asks anybody when no answer came. A write is tried again only if the state machine tells a repeat from a new one.
+func (c *cluster) retry(k *client) {
+	unsafe := !k.op.Read && !c.system.Sessions
+	if unsafe || k.attempts >= c.plan.Clients.Attempts && (k.op.Read || !c.end.begun) {
 		c.giveUp(k)
 		return
 	}
-	if leader >= 0 {
-		k.target = leader
-	} else {
-		k.target = c.anyTarget(k)
-	}
+	k.target = c.anyTarget(k)
 	c.ask(k)
 }
 
@@ -171,12 +175,17 @@ func (c *cluster) anyTarget(k *client) int {
 // giveUp ends an operation without an answer.
 func (c *cluster) giveUp(k *client) {
 	if k.busy {
-		c.history = append(c.history, record{client: k.id, seq: k.seq, began: k.began, ended: never, op: k.op, outcome: Outcome{Unknown: true}})
+		c.forget(k)
 	}
 	k.busy = false
 	k.id, k.seq = c.nextID, 0
 	c.nextID++
 	c.think(k)
+}
+
+// forget notes that an operation has no known outcome.
+func (c *cluster) forget(k *client) {
+	c.history = append(c.history, record{client: k.id, seq: k.seq, began: k.began, ended: never, op: k.op, outcome: Outcome{Unknown: true}})
 }
 
 const never = 1 << 62
@@ -216,6 +225,9 @@ func (c *cluster) propose(s *server, r *request) {
 
 func (c *cluster) refuse(s *server, r *request, err error) {
 	a := answer{id: r.id, seq: r.seq, status: busy, leader: -1}
+	if err == consensus.ErrLogFull {
+		c.compact(s)
+	}
 	if err == consensus.ErrNotLeader {
 		a.status, a.leader = notLeader, s.view.leader
 	}
@@ -319,6 +331,7 @@ func (c *cluster) later(k *client, leader int) {
 		c.giveUp(k)
 		return
 	}
+	k.again = true
 	c.wakeClient(k, c.plan.Clients.Timeout/20+k.stream.around(c.plan.Network.Delay))
 }
 
@@ -331,5 +344,5 @@ func (c *cluster) complete(k *client, a *answer) {
 	if !k.gone {
 		c.think(k)
 	}
-	c.end.completed(c, k)
+	c.end.completed(c)
 }

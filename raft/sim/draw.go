@@ -63,7 +63,7 @@ func (d *drawing) raft() {
 	r.MaxInflightMessages = small(1, 2, 10)
 	r.MaxInflightBytes = small(1, 500, 5000)
 	r.MaxUncommittedBytes = small(1, 500, 5000)
-	r.MaxLogBytes = small(20_000, 100_000)
+	r.MaxLogBytes = small(50_000, 200_000)
 	r.TrailingBytes = d.pick(-1, 200, 2000, 0)
 	if r.MaxLogBytes > 0 && r.TrailingBytes == 0 {
 		r.TrailingBytes = 5000 // the default would fill the log up for good

@@ -31,8 +31,9 @@ type placedVoters struct {
 	voters
 }
 
-// voters says who counts in a configuration: in both halves, which are equal if it is not joint. members are all, learners too.
-type voters struct{ former, next, members Set }
+// voters says who counts in a configuration: in both halves, which are equal if it is not joint. members are all, learners too; joining
+// are those that the leader may make voters at any time.
+type voters struct{ former, next, members, joining Set }
 
 func (v voters) joint() bool { return v.former != v.next }
 
@@ -56,11 +57,18 @@ func votersOf(config consensus.Configuration) (v voters) {
 			v.next |= bit
 		case consensus.Incoming:
 			v.next |= bit
+		case consensus.Joining:
+			v.joining |= bit
 		case consensus.Outgoing, consensus.Demoted:
 			v.former |= bit
 		}
 	}
 	return v
+}
+
+// stay tells whether servers will be a majority still when those that are joining have joined, be it some or all of them.
+func (v voters) stay(servers Set) bool {
+	return v.agree(servers) && 2*(servers&v.next).size() > v.next.size()+v.joining.size()
 }
 
 func newImage(founders consensus.Configuration, keeps bool) image {

@@ -10,7 +10,7 @@ import (
 const judgeTime = 10 * time.Second
 
 // tighten uses what the run itself has seen of a write, so that the judgement does not have to try everything: it took
-// effect by the time it was first applied anywhere; if it never was, it had no effect, and tighten says false.
+// effect between the first commit and the first application anywhere; if it was never applied, it had no effect, and tighten says false.
 func (c *cluster) tighten(r *record) bool {
 	if c.system.Once == nil {
 		return true
@@ -19,7 +19,7 @@ func (c *cluster) tighten(r *record) bool {
 	if f.index == 0 {
 		return !r.outcome.Unknown
 	}
-	r.ended = min(r.ended, f.event)
+	r.began, r.ended = max(r.began, c.check.commitAt(f.index).event), min(r.ended, f.event)
 	return true
 }
 
@@ -31,7 +31,7 @@ func (c *cluster) judge() (failure *Failure, undecided bool) {
 	}
 	for i := range c.clients {
 		if k := &c.clients[i]; k.busy { // it never got its answer
-			c.history = append(c.history, record{client: k.id, seq: k.seq, began: k.began, ended: never, op: k.op, outcome: Outcome{Unknown: true}})
+			c.forget(k)
 		}
 	}
 	operations := make([]porcupine.Operation, 0, len(c.history))

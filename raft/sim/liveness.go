@@ -12,7 +12,8 @@ import (
 type ending struct {
 	begun, over   bool
 	quorum        Set
-	writes, reads int
+	writes, reads int // completed since
+	asked         [2]int // and begun: writes, reads
 	cutOff        bool
 	deadline      int64
 	final         uint64 // what was committed when the clients stopped
@@ -51,8 +52,8 @@ func (c *cluster) beginEnd() {
 		return
 	}
 	c.note(-1, "%s are healed", end.quorum)
-	end.deadline = c.now + int64(c.patience())
 	c.heal()
+	end.deadline = c.now + int64(c.patience())
 	c.plan1(event{at: c.now + int64(c.plan.Raft.ElectionTimeout), kind: evWatch})
 }
 
@@ -125,7 +126,7 @@ func (end *ending) target(k *client) int {
 }
 
 // completed counts what clients get done in the last phase. When it is enough they stop.
-func (end *ending) completed(c *cluster, k *client) {
+func (end *ending) completed(c *cluster) {
 	if !end.begun {
 		return
 	}
@@ -134,21 +135,36 @@ func (end *ending) completed(c *cluster, k *client) {
 	} else {
 		end.writes++
 	}
-	if end.writes < endWrites || end.reads < endReads {
+	if !end.enough() {
 		return
 	}
 	for i := range c.clients {
-		c.clients[i].gone = true
+		c.dismiss(&c.clients[i])
 	}
 	if !end.cutOff {
 		c.cutOff()
 	}
 }
 
+// dismiss ends a client's work. If it has asked something, it will never know.
+func (c *cluster) dismiss(k *client) {
+	if k.busy {
+		c.forget(k)
+	}
+	k.busy, k.gone = false, true
+}
+
+// enough: ten writes and ten reads; or more of the one if the clients never ask for the other.
+func (end *ending) enough() bool {
+	most := 2 * (endWrites + endReads)
+	return (end.writes >= endWrites || end.asked[0] == 0 && end.reads >= most) &&
+		(end.reads >= endReads || end.asked[1] == 0 && end.writes >= most)
+}
+
 // watch looks from time to time whether the cluster has done what it must.
 func (c *cluster) watch() {
 	end := &c.end
-	if end.writes >= endWrites && end.reads >= endReads && c.converged() {
+	if end.enough() && c.converged() {
 		c.check.quiescence()
 		end.over = true
 		return
@@ -157,6 +173,10 @@ func (c *cluster) watch() {
 		c.fail("Liveness", "%s are fully connected since %v and a quorum of every configuration", end.quorum, c.plan.Duration)(
 			"in %v they completed %d writes and %d reads%s", time.Duration(c.now)-c.plan.Duration, end.writes, end.reads, c.describe())
 		return
+	}
+	if k := &c.clients[0]; end.enough() && !c.plan.Raft.Noop && !k.busy {
+		k.gone = false // a new leader without a no-op commits what is left only with another command
+		c.begin(k)
 	}
 	c.plan1(event{at: c.now + int64(c.plan.Raft.ElectionTimeout), kind: evWatch})
 }

@@ -85,7 +85,7 @@ func (c *cluster) canLose(s *server) bool {
 // allAgree tells whether servers are a majority of every configuration that is in force somewhere: of what is committed, and of
 // what is in the logs beyond.
 func (c *cluster) allAgree(servers Set) bool {
-	if !c.check.config.agree(servers) {
+	if !c.check.config.stay(servers) {
 		return false
 	}
 	for i := range c.servers {
@@ -95,7 +95,7 @@ func (c *cluster) allAgree(servers Set) bool {
 		}
 		for _, d := range [2]*image{&s.disk.image, &s.view.log} {
 			for _, config := range d.configs {
-				if config.index > c.check.config.index && !config.agree(servers) {
+				if config.index > c.check.config.index && !config.stay(servers) {
 					return false
 				}
 			}
@@ -194,5 +194,12 @@ func (c *cluster) patience() time.Duration {
 			longest += time.Duration(-a.Value) * time.Millisecond
 		}
 	}
-	return 200*c.plan.Raft.ElectionTimeout + 2*longest
+	bytes := 0
+	c.end.quorum.each(func(slot int) { bytes = max(bytes, len(c.servers[slot].machine.Snapshot())) })
+	chunk := c.plan.Raft.MaxChunkBytes
+	if chunk == 0 {
+		chunk = 256 << 10
+	}
+	turn := c.plan.Network.Delay + c.plan.Network.MinDelay + c.plan.Disk.Delay + c.plan.Host.Batch
+	return 200*c.plan.Raft.ElectionTimeout + 2*longest + time.Duration(4*bytes/chunk)*turn
 }

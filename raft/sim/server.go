@@ -222,7 +222,7 @@ func (c *cluster) compact(s *server) {
 	}
 	snapshot, err := s.module.Snapshot(consensus.Index(s.applied), s.machine.Snapshot())
 	if err != nil {
-		if err != consensus.ErrCompacted {
+		if err != consensus.ErrCompacted && err != consensus.ErrNoConfiguration {
 			c.fail("Snapshot", "%s has applied index %d", s.id, s.applied)("its module refuses a snapshot there: %v", err)
 		}
 		return

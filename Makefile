@@ -41,8 +41,8 @@ test: ## all tests with the race detector (RUN=regexp PKG=./wal)
 	fi; \
 	$(GO) test $$race -timeout 5m -run '$(RUN)' -skip '^TestProcesses2' $(PKG)
 
-lab: ## the lab's parts 2A, 2B, 2C: in one process in virtual time, then over real processes (minutes)
-	@cd raft && $(GO) test -count=1 -run '2A|2B|2C'
+lab: ## the lab's parts 2A to 2D: in one process in virtual time, then over real processes (minutes)
+	@cd raft && $(GO) test -count=1 -run '2A|2B|2C|2D'
 	@cd integration && $(GO) test -count=1 -timeout 10m -run '2A|2B|2C'
 
 quick: fmtcheck ## build, vet and unit tests: seconds when warm; what the commit hook runs

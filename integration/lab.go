@@ -114,6 +114,15 @@ func (s *labCluster) State(i int) (term int, leader bool) {
 	return int(status.Term), status.Role == "leader"
 }
 
+// LogSize asks the node.
+func (s *labCluster) LogSize(i int) int {
+	status, err := s.cluster.Status(s.ctx, s.cluster.Nodes()[i])
+	if err != nil {
+		return 0
+	}
+	return int(status.LastIndex - status.SnapshotIndex)
+}
+
 // Applied asks the node for the keys that were started at index: the one with that version is what it applied there.
 func (s *labCluster) Applied(i, index int) (command string, ok bool) {
 	s.mu.Lock()

@@ -78,11 +78,16 @@ func (c Command) Validate() error {
 		return ErrKeySize
 	case len(c.Value) > MaxValueBytes:
 		return ErrValueSize
-	case (c.Client == "") != (c.Seq == 0) || len(c.Client) > MaxClientIDBytes:
+	}
+	return checkClient(c.Client, c.Seq)
+}
+
+func checkClient(client string, seq uint64) error {
+	if (client == "") != (seq == 0) || len(client) > MaxClientIDBytes {
 		return ErrClientID
 	}
-	for i := range len(c.Client) {
-		if c.Client[i] <= ' ' || c.Client[i] > '~' {
+	for i := range len(client) {
+		if client[i] <= ' ' || client[i] > '~' {
 			return ErrClientID
 		}
 	}
@@ -139,15 +144,16 @@ func Decode(b []byte) (Command, error) {
 	return c, c.Validate()
 }
 
-// reader takes apart what Encode put together. After the first mistake it is bad for good.
+// reader takes apart what appendString and the like put together. After the first mistake it is bad for good.
 type reader struct {
-	rest []byte
-	bad  bool
+	rest    []byte
+	minimal bool // refuse a uvarint that is longer than it need be. Commands may have such: they are in logs
+	bad     bool
 }
 
 func (r *reader) uvarint() uint64 {
 	v, n := binary.Uvarint(r.rest)
-	if n <= 0 {
+	if n <= 0 || r.minimal && n > 1 && r.rest[n-1] == 0 {
 		r.bad, r.rest = true, nil
 		return 0
 	}
@@ -164,5 +170,15 @@ func (r *reader) bytes(limit int) []byte {
 	}
 	b := r.rest[:n:n]
 	r.rest = r.rest[n:]
+	return b
+}
+
+func (r *reader) byte() byte {
+	if len(r.rest) == 0 {
+		r.bad = true
+		return 0
+	}
+	b := r.rest[0]
+	r.rest = r.rest[1:]
 	return b
 }

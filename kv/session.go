@@ -49,5 +49,17 @@ func (s *sessions) remember(client string, seq uint64, result Result) {
 		oldest := s.used.Remove(s.used.Front()).(*session)
 		delete(s.byID, oldest.client)
 	}
-	s.byID[client] = s.used.PushBack(&session{client: client, seq: seq, result: result})
+	s.add(&session{client: client, seq: seq, result: result})
+}
+
+// add adds the session of a client that has none. It will be forgotten after all others.
+func (s *sessions) add(one *session) { s.byID[one.client] = s.used.PushBack(one) }
+
+// copy gives the sessions as they are now, in the order in which they will be forgotten.
+func (s *sessions) copy() []session {
+	all := make([]session, 0, s.used.Len())
+	for e := s.used.Front(); e != nil; e = e.Next() {
+		all = append(all, *e.Value.(*session))
+	}
+	return all
 }

@@ -55,19 +55,18 @@ type Entry struct {
 // Store is the state machine. Apply is for one goroutine, everything else for any.
 type Store struct {
 	mu       sync.RWMutex // a leaf: nothing is sent or awaited under it
-	items    map[string]Item
-	keys     keys // those of items
+	items    items
 	sessions *sessions
 	applied  Position
 }
 
-var _ raft.StateMachine = (*Store)(nil)
+var _ raft.Snapshotter = (*Store)(nil)
 
 // NewStore makes an empty Store.
 func NewStore() *Store { return newStore(MaxSessions) }
 
 func newStore(maxSessions int) *Store {
-	return &Store{items: map[string]Item{}, sessions: newSessions(maxSessions)}
+	return &Store{sessions: newSessions(maxSessions)}
 }
 
 // Apply applies committed commands and returns a Result for each.
@@ -107,34 +106,24 @@ func (s *Store) apply(command raft.Command) Result {
 
 // do changes the one key, or says why not.
 func (s *Store) do(c Command, index raft.Index) (code ResultCode, version raft.Index) {
-	old, exists := s.items[c.Key]
+	old, exists := s.items.get(c.Key)
 	if !c.If.holds(old, exists) {
 		return ConditionFalse, old.Version
 	}
 	switch c.Op {
 	case Put:
 		// A copy: c.Value is a piece of the log, whose memory is not ours to keep.
-		s.set(c.Key, Item{Value: slices.Clone(c.Value), Version: index}, exists)
+		s.items.set(c.Key, Item{Value: slices.Clone(c.Value), Version: index})
 	case Append:
 		if len(old.Value)+len(c.Value) > MaxValueBytes {
 			return ValueTooLarge, 0
 		}
 		// Readers may hold old.Value. It is not written to: what append adds in place lies behind its end.
-		s.set(c.Key, Item{Value: append(old.Value, c.Value...), Version: index}, exists)
+		s.items.set(c.Key, Item{Value: append(old.Value, c.Value...), Version: index})
 	case Delete:
-		if exists {
-			delete(s.items, c.Key)
-			s.keys.remove(c.Key)
-		}
+		s.items.remove(c.Key)
 	}
 	return Done, 0
-}
-
-func (s *Store) set(key string, item Item, exists bool) {
-	s.items[key] = item
-	if !exists {
-		s.keys.add(key)
-	}
 }
 
 func (c Condition) holds(old Item, exists bool) bool {
@@ -162,7 +151,7 @@ func (s *Store) Applied() Position {
 func (s *Store) Get(key string) (item Item, at Position, found bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	item, found = s.items[key]
+	item, found = s.items.get(key)
 	item.Value = slices.Clip(item.Value)
 	return item, s.applied, found
 }
@@ -172,7 +161,7 @@ func (s *Store) Get(key string) (item Item, at Position, found bool) {
 func (s *Store) List(prefix, after string, limit int) (entries []Entry, more bool, at Position) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	s.keys.from(max(prefix, after), func(key string) bool {
+	s.items.from(max(prefix, after), func(key string, item Item) bool {
 		if !strings.HasPrefix(key, prefix) {
 			return false
 		}
@@ -183,7 +172,6 @@ func (s *Store) List(prefix, after string, limit int) (entries []Entry, more boo
 			more = true
 			return false
 		}
-		item := s.items[key]
 		entries = append(entries, Entry{Key: key, Version: item.Version, Size: len(item.Value)})
 		return true
 	})
@@ -198,14 +186,13 @@ func (s *Store) Digest() string {
 	h := sha256.New()
 	number := func(n uint64) { h.Write(binary.BigEndian.AppendUint64(nil, n)) }
 	text := func(b []byte) { number(uint64(len(b))); h.Write(b) }
-	s.keys.from("", func(key string) bool {
-		item := s.items[key]
+	s.items.from("", func(key string, item Item) bool {
 		text([]byte(key))
 		text(item.Value)
 		number(uint64(item.Version))
 		return true
 	})
-	number(uint64(len(s.items)))
+	number(uint64(s.items.count))
 	for e := s.sessions.used.Front(); e != nil; e = e.Next() {
 		session := e.Value.(*session)
 		text([]byte(session.client))

@@ -300,44 +300,6 @@ func TestList(t *testing.T) {
 	}
 }
 
-// keys against a plain sorted list, over many chunks.
-func TestKeysStaySorted(t *testing.T) {
-	var k keys
-	var want []string
-	all := func() (got []string) {
-		k.from("", func(key string) bool { got = append(got, key); return true })
-		return got
-	}
-	key := func(i int) string { return fmt.Sprintf("%05d", i*7919%20000) }
-	for i := range 5000 {
-		k.add(key(i))
-		want = append(want, key(i))
-	}
-	slices.Sort(want)
-	if !slices.Equal(all(), want) {
-		t.Fatal("not the keys that were added, in order")
-	}
-	for _, start := range []string{"", "00000", "10000", want[512], want[4999], "99999"} {
-		var first string
-		k.from(start, func(key string) bool { first = key; return false })
-		at, _ := slices.BinarySearch(want, start)
-		if at < len(want) && first != want[at] || at == len(want) && first != "" {
-			t.Errorf("from %q begins with %q", start, first)
-		}
-	}
-	for i := range 5000 {
-		k.remove(key(i))
-		at, _ := slices.BinarySearch(want, key(i))
-		want = slices.Delete(want, at, at+1)
-		if i%500 == 0 && !slices.Equal(all(), want) {
-			t.Fatalf("wrong after %d removals", i+1)
-		}
-	}
-	if len(k.chunks) != 0 {
-		t.Errorf("%d chunks are left of nothing", len(k.chunks))
-	}
-}
-
 // Any bytes may come out of the log: no panic, and equal states from equal logs.
 func FuzzApply(f *testing.F) {
 	f.Add([]byte(nil), []byte("\x01"))

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/raftnode/raft/raft/consensus"
 )
 
@@ -15,7 +17,8 @@ const maxApplyBatch = 4096
 
 // delivery is what one Flush brings to the state machine and to those who wait for it.
 type delivery struct {
-	accepted []*proposal // taken into the log since the last delivery
+	accepted []*proposal         // taken into the log since the last delivery
+	restore  *consensus.Snapshot // comes before entries; nil if there is none
 	entries  []consensus.Entry
 	reads    []servedRead
 }
@@ -36,7 +39,12 @@ type applier struct {
 
 	// waiting has the proposals by their index. There can be several at one: this server led, lost its
 	// log's end to another leader, and led again.
-	waiting map[Index][]*proposal
+	waiting  map[Index][]*proposal
+	changing []*proposal // changes of membership that are committed, but not yet in force
+
+	growth    *growth
+	snapshots *queue[snapshotJob]
+	log       hclog.Logger
 }
 
 // errStopped ends a delivery in the middle, because the server stops.
@@ -70,6 +78,12 @@ func (a *applier) deliver(d *delivery) error {
 		a.waiting[index] = append(a.waiting[index], p)
 	}
 	d.accepted = nil
+	if d.restore != nil {
+		if err := a.restore(d.restore); err != nil {
+			return err
+		}
+		d.restore = nil
+	}
 	for entries := d.entries; len(entries) > 0; {
 		select {
 		case <-a.stop:
@@ -94,7 +108,7 @@ func (a *applier) deliver(d *delivery) error {
 func (a *applier) apply(entries []consensus.Entry) error {
 	commands := make([]Command, 0, len(entries))
 	for _, e := range entries {
-		if e.Kind == consensus.EntryNoop {
+		if !isCommand(e.Kind) {
 			continue
 		}
 		value, err := decodeCommand(e.Kind, e.Data)
@@ -110,9 +124,18 @@ func (a *applier) apply(entries []consensus.Entry) error {
 			panic(fmt.Sprintf("raft: StateMachine.Apply got %d commands and gave %d results", len(commands), len(results)))
 		}
 	}
-	a.applied.Store(uint64(entries[len(entries)-1].Index))
+	last := entries[len(entries)-1].Index
+	a.applied.Store(uint64(last))
 	a.answer(entries, results)
+	if a.growth.count(entries); a.growth.due() {
+		a.snapshots.put(a.growth.begin(last, a.log))
+	}
 	return nil
+}
+
+// isCommand tells whether an entry is for the state machine.
+func isCommand(kind consensus.EntryKind) bool {
+	return kind != consensus.EntryNoop && kind != consensus.EntryConfiguration
 }
 
 // answer tells those who wait at an index what became of their command: applied, or replaced by an
@@ -121,21 +144,70 @@ func (a *applier) answer(entries []consensus.Entry, results []any) {
 	next := 0
 	for _, e := range entries {
 		var result any
-		if e.Kind != consensus.EntryNoop {
+		if isCommand(e.Kind) {
 			result = results[next]
 			next++
 		}
-		waiting, ok := a.waiting[e.Index]
-		if !ok {
-			continue
+		if waiting, ok := a.waiting[e.Index]; ok {
+			delete(a.waiting, e.Index)
+			a.answerAt(&e, waiting, result)
 		}
-		delete(a.waiting, e.Index)
-		for _, p := range waiting {
-			if p.place.Load().term == e.Term {
-				p.finish(Applied{Index: e.Index, Term: e.Term, Result: result}, nil)
-			} else {
-				p.finish(Applied{}, ErrReplaced)
-			}
+		if e.Kind == consensus.EntryConfiguration && len(a.changing) > 0 {
+			config, _ := consensus.DecodeConfiguration(e.Data) // the module has decoded it before
+			a.followChanges(config, consensus.Position{Index: e.Index, Term: e.Term})
+		}
+	}
+}
+
+func (a *applier) answerAt(e *consensus.Entry, waiting []*proposal, result any) {
+	for _, p := range waiting {
+		switch {
+		case p.place.Load().term != e.Term:
+			p.finish(Applied{}, ErrReplaced)
+		case p.changes != nil: // it may need more entries
+			a.changing = append(a.changing, p)
+		default:
+			p.finish(Applied{Index: e.Index, Term: e.Term, Result: result}, nil)
+		}
+	}
+}
+
+// errCovered is why the fate of a command is not known after a restore.
+var errCovered = errors.New("a leader's snapshot came in place of the log there")
+
+// restore replaces the state machine's state by a snapshot's: what a leader sent, or what was saved before a restart.
+func (a *applier) restore(snapshot *consensus.Snapshot) error {
+	machine, ok := a.machine.(restorer)
+	if !ok {
+		return fmt.Errorf("raft: a snapshot at index %d came from the leader, but the state machine has no method Restore; see Snapshotter", snapshot.Index)
+	}
+	if err := machine.Restore(snapshot.Data, snapshot.Index, snapshot.Term); err != nil {
+		return fmt.Errorf("raft: the state machine cannot restore the snapshot at index %d: %w", snapshot.Index, err)
+	}
+	a.applied.Store(uint64(snapshot.Index))
+	a.growth.restart()
+	a.growth.lastSize.Store(int64(len(snapshot.Data)))
+	for index, waiting := range a.waiting {
+		if index <= snapshot.Index {
+			delete(a.waiting, index)
+			a.answerCovered(snapshot.Position, waiting)
+		}
+	}
+	a.followChanges(snapshot.Config, snapshot.Position)
+	return nil
+}
+
+// answerCovered tells those who wait at an index that a snapshot covers what is known. Terms never decrease along a log: an entry there is
+// of the snapshot's last term at most, and the last one is of just that term. The effect of a change of membership can be seen in any case.
+func (a *applier) answerCovered(last consensus.Position, waiting []*proposal) {
+	for _, p := range waiting {
+		switch place := p.place.Load(); {
+		case place.term > last.Term, place.index == last.Index && place.term != last.Term:
+			p.finish(Applied{}, ErrReplaced)
+		case p.changes != nil:
+			a.changing = append(a.changing, p)
+		default:
+			p.finish(Applied{}, p.unknown(errCovered))
 		}
 	}
 }
@@ -154,5 +226,8 @@ func (a *applier) abandon() {
 		for _, p := range waiting {
 			p.abandon()
 		}
+	}
+	for _, p := range a.changing {
+		p.abandon()
 	}
 }

@@ -2,11 +2,13 @@ package raft_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/raftnode/raft/raft"
+	"github.com/raftnode/raft/raft/consensus"
 )
 
 // wire joins servers of one process: a message is delivered at once. Package rpc does it over TCP.
@@ -33,6 +35,17 @@ func (c *counter) Apply(commands []raft.Command) []any {
 		results[i] = c.sum
 	}
 	return results
+}
+
+// Snapshot makes it a raft.Snapshotter: the log is dropped now and then. A number is captured by copying it.
+func (c *counter) Snapshot() (encode func() ([]byte, error)) {
+	sum := c.sum
+	return func() ([]byte, error) { return json.Marshal(sum) }
+}
+
+// Restore takes over what some counter's Snapshot gave.
+func (c *counter) Restore(snapshot []byte, _ raft.Index, _ raft.Term) error {
+	return json.Unmarshal(snapshot, &c.sum)
 }
 
 // A cluster of one, with the product's surface: propose a command, get the state machine's result.
@@ -89,4 +102,40 @@ func ExampleMake() {
 	// 1 x=1
 	// 1 x=1
 	// 1 x=1
+}
+
+// A server that was not among the founders is added. It gets the log, or a snapshot, and votes when ChangeMembership returns.
+func ExampleRaft_ChangeMembership() {
+	var servers sync.Map
+	start := func(id raft.ServerID, change func(*raft.Config)) *raft.Raft {
+		cfg := raft.Config{
+			ID: id, Persister: raft.NewMemoryPersister(), StateMachine: &counter{},
+			PeerFor: func(m consensus.Member) raft.Peer { return wire{m.ID, &servers} }, // package rpc dials m.Address
+			Noop:    true, PreVote: true, CheckQuorum: true,
+		}
+		change(&cfg)
+		r, err := raft.New(cfg)
+		if err != nil {
+			panic(err)
+		}
+		servers.Store(id, r)
+		go func() { _ = r.Run(context.Background()) }()
+		return r
+	}
+	n1 := start("n1", func(c *raft.Config) { c.Founders = consensus.Voters("n1") })
+	defer n1.Close()
+	n2 := start("n2", func(c *raft.Config) { c.Join, c.Peers = true, []raft.Peer{wire{"n1", &servers}} })
+	defer n2.Close()
+
+	for range time.Tick(10 * time.Millisecond) {
+		_, err := n1.ChangeMembership(context.Background(), consensus.Change{Op: consensus.AddVoter, ID: "n2", Address: "10.0.0.2:7000"})
+		if err == nil {
+			break
+		}
+		if raft.OutcomeOf(err) == raft.Unknown {
+			panic(err)
+		}
+	}
+	fmt.Println(n1.Status().Config)
+	// Output: n1 n2
 }

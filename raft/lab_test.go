@@ -18,10 +18,11 @@ var (
 	labSeed  = flag.Uint64("lab.seed", 1, "what the lab's chance begins with")
 )
 
-// The seed's commands: go test ./raft -run 2A, 2B, 2C. RAFT_TRACE=1 draws what happens, a column per server.
+// The seed's commands: go test ./raft -run 2A, 2B, 2C, 2D. RAFT_TRACE=1 draws what happens, a column per server.
 func TestLab2A(t *testing.T) { playPart(t, "2A") }
 func TestLab2B(t *testing.T) { playPart(t, "2B") }
 func TestLab2C(t *testing.T) { playPart(t, "2C") }
+func TestLab2D(t *testing.T) { playPart(t, "2D") }
 
 func playPart(t *testing.T, part string) {
 	for _, test := range lab.Tests {
@@ -39,7 +40,7 @@ func playPart(t *testing.T, part string) {
 }
 
 func playLab(t *testing.T, test lab.Test) {
-	opts := labnet.Options{Servers: test.Servers, Seed: *labSeed, Network: test.Network}
+	opts := labnet.Options{Servers: test.Servers, Seed: *labSeed, Network: test.Network, SnapshotEvery: test.SnapshotEvery}
 	if os.Getenv("RAFT_TRACE") != "" {
 		opts.Trace = labnet.NewTrace(os.Stdout, test.Servers)
 	}

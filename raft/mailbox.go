@@ -13,6 +13,8 @@ type event struct {
 	proposal *proposal
 	read     *readRequest
 	handover *handover
+
+	compaction *compaction
 }
 
 // mailbox is what Raft.run reads from. Messages from outside are bounded in bytes.
@@ -72,13 +74,22 @@ func (m *mailbox) shut() []event {
 	return m.close()
 }
 
+// What an entry costs beyond its data, and a member of a configuration, in memory.
+const (
+	entryOverhead  = 48
+	memberOverhead = 100
+)
+
 // messageBytes is about what a message costs in memory.
 func messageBytes(msg Message) int {
 	size := 128
-	if ae, ok := msg.(*consensus.AppendEntries); ok {
-		for _, e := range ae.Entries {
-			size += len(e.Data) + 48
+	switch msg := msg.(type) {
+	case *consensus.AppendEntries:
+		for i := range msg.Entries {
+			size += len(msg.Entries[i].Data) + entryOverhead
 		}
+	case *consensus.InstallSnapshot:
+		size += len(msg.Data) + memberOverhead*len(msg.Config)
 	}
 	return size
 }

@@ -9,12 +9,17 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// ApplyMsg is one committed command, on its way to the service or tester.
+// ApplyMsg is one committed command, or one snapshot, on its way to the service or tester.
 type ApplyMsg struct {
-	CommandValid bool // always true; other kinds of messages may come
+	CommandValid bool // this is a command
 	Command      any  // as it was given to Start: the same Go value of the same type
 	CommandIndex int  // its place in the log, from 1
 	CommandTerm  int  // the term of the leader that took it
+
+	SnapshotValid bool   // this is a snapshot: it replaces all that the service has
+	Snapshot      []byte // as it was given to Snapshot, here or on another server; it must not be written to
+	SnapshotTerm  int    // of the last command in it
+	SnapshotIndex int    // of the last command in it: the next command has a higher index
 }
 
 // Option changes how Make sets a server up.
@@ -39,10 +44,14 @@ func WithConfig(change func(*Config)) Option { return change }
 // receives there, commands still are committed, but not applied here. Call Kill in the end; Done and Err tell if
 // the server had to stop before.
 //
+// Snapshots come on applyCh too, in order with the commands: one that the leader sent, because its log does not reach back far
+// enough any more (SnapshotIndex then lies behind all that came before), and, before anything else, the one that the persister
+// has from an earlier life. So a service starts empty, and need not read the persister itself.
+//
 // Make has no error to give: it panics if the persister cannot load, or if two peers have the same ID.
 func Make(peers []Peer, me int, persister Persister, applyCh chan ApplyMsg, opts ...Option) *Raft {
 	machine := &applyChannel{ch: applyCh}
-	cfg := Config{ID: peers[me].ID(), Peers: peers, Persister: persister, StateMachine: machine}
+	cfg := Config{ID: peers[me].ID(), Peers: peers, Persister: persister, StateMachine: machine, TrailingBytes: -1}
 	for _, opt := range opts {
 		opt(&cfg)
 	}
@@ -72,6 +81,29 @@ func (a *applyChannel) Apply(commands []Command) []any {
 		}
 	}
 	return make([]any, len(commands))
+}
+
+// Restore sends a snapshot on, in order with the commands.
+func (a *applyChannel) Restore(snapshot []byte, at Index, term Term) error {
+	select {
+	case a.ch <- ApplyMsg{SnapshotValid: true, Snapshot: snapshot, SnapshotIndex: int(at), SnapshotTerm: int(term)}:
+	case <-a.stop:
+	}
+	return nil
+}
+
+// Snapshot tells the server that the service has taken a snapshot of its state, as it is after the command at index, and that the
+// log is not needed up to there. It never blocks, so the goroutine that reads applyCh may call it. The service must have received
+// that command. A snapshot that is not newer than what is there is ignored. state must not be written to any more.
+func (r *Raft) Snapshot(index int, state []byte) {
+	r.snapshots.queue.put(snapshotJob{
+		upTo: Index(max(index, 0)), encode: func() ([]byte, error) { return state, nil },
+		done: func(_ int, err error) {
+			if err != nil && !errors.Is(err, ErrCompacted) && !errors.Is(err, ErrClosed) {
+				r.cfg.Logger.Error("a snapshot was not taken", "index", index, "error", err)
+			}
+		},
+	})
 }
 
 // Start begins agreement on command and returns at once: the index at which the command will stand if it is ever

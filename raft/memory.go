@@ -1,7 +1,6 @@
 package raft
 
 import (
-	"slices"
 	"sync"
 
 	"github.com/raftnode/raft/raft/consensus"
@@ -21,7 +20,7 @@ func NewMemoryPersister() *MemoryPersister { return &MemoryPersister{} }
 func (p *MemoryPersister) Load() (consensus.Saved, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return consensus.Saved{HardState: p.saved.HardState, Entries: slices.Clone(p.saved.Entries)}, nil
+	return p.saved, nil // Add does not write to what was given away
 }
 
 // Save keeps the batch.
@@ -29,12 +28,7 @@ func (p *MemoryPersister) Save(batch []consensus.Save) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, save := range batch {
-		if save.HardState != nil {
-			p.saved.HardState = *save.HardState
-		}
-		if len(save.Entries) > 0 {
-			p.saved.Entries = append(p.saved.Entries[:save.Entries[0].Index-1], save.Entries...)
-		}
+		p.saved.Add(save)
 	}
 	return nil
 }

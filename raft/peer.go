@@ -26,6 +26,11 @@ type Peer interface {
 
 // Persister is stable storage. Package wal has one on an append-only log.
 // One goroutine calls it.
+//
+// It may have a method PrepareSnapshot(*consensus.Snapshot) error besides. Then that is called, from another goroutine and while Save
+// may be under way, before the snapshot comes in a Save: it can write the snapshot without holding up what is
+// appended meanwhile. A snapshot that was prepared may never come in a Save, or another in its place. After an error it is
+// called again, some time later, with a newer snapshot.
 type Persister interface {
 	// Load gives the sum of all Saves that were made durable, in this process or one before
 	// it. It is called once, before Save.
@@ -50,4 +55,23 @@ type StateMachine interface {
 	// goroutine calls it. It must be deterministic and must not fail: a bad command has a result
 	// that says so. Results go to the callers of Propose, on the server that proposed.
 	Apply(commands []Command) (results []any)
+}
+
+// Snapshotter is what a StateMachine may be besides. Then the host takes snapshots of it, so that the log does not grow
+// without end: see Config.SnapshotEntries.
+type Snapshotter interface {
+	StateMachine
+	// Snapshot captures the state as it is, and gives a function that encodes it. The goroutine of Apply calls it, and all
+	// commands wait meanwhile: it should be cheap, say by sharing what is copied on write. encode runs beside Apply, on
+	// another goroutine, and Close waits for it. Its error is logged; the next attempt comes when the log has grown as much again.
+	Snapshot() (encode func() ([]byte, error))
+	// Restore replaces the state by a snapshot's, which encode gave, here or on another server. at and term are its last command's
+	// place. It comes from the goroutine of Apply, also before the first Apply. The snapshot must not be written to. An
+	// error stops the server.
+	Restore(snapshot []byte, at Index, term Term) error
+}
+
+// restorer is what a StateMachine must be if a snapshot comes.
+type restorer interface {
+	Restore(snapshot []byte, at Index, term Term) error
 }

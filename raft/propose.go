@@ -2,7 +2,6 @@ package raft
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -13,6 +12,8 @@ import (
 type proposal struct {
 	kind consensus.EntryKind
 	data []byte
+
+	changes []consensus.Change // a change of membership, in place of kind and data
 
 	// taken goes to true once: either the caller gives up first, or run takes the proposal first.
 	taken atomic.Bool
@@ -67,14 +68,19 @@ func (p *proposal) unknown(err error) error {
 //
 // A caller should give ctx a deadline: a leader that was cut off keeps a command until it learns its fate.
 func (r *Raft) Propose(ctx context.Context, command any) (Applied, error) {
-	if err := ctx.Err(); err != nil {
-		return Applied{}, err
-	}
 	p, err := newProposal(command, r.cfg.MaxCommandBytes)
 	if err != nil {
 		return Applied{}, err
 	}
 	p.done = make(chan answer, 1)
+	return r.await(ctx, p)
+}
+
+// await offers a proposal and waits for what becomes of it.
+func (r *Raft) await(ctx context.Context, p *proposal) (Applied, error) {
+	if err := ctx.Err(); err != nil {
+		return Applied{}, err
+	}
 	if !r.mailbox.put(event{proposal: p}) {
 		return Applied{}, ErrClosed
 	}
@@ -121,7 +127,7 @@ func (r *Raft) takeProposal(p *proposal) {
 	if !p.taken.CompareAndSwap(false, true) {
 		return // its caller gave up
 	}
-	index, term, err := r.module.Propose(p.kind, p.data)
+	index, term, err := r.offer(p)
 	if err != nil {
 		p.accepted <- r.refusal(err)
 		return
@@ -133,16 +139,9 @@ func (r *Raft) takeProposal(p *proposal) {
 	p.accepted <- nil
 }
 
-// refusal puts the module's reasons into this package's words.
-func (r *Raft) refusal(err error) error {
-	switch {
-	case errors.Is(err, consensus.ErrNotLeader):
-		return &NotLeaderError{Leader: r.module.Status().Leader}
-	case errors.Is(err, consensus.ErrTransferring):
-		return &NotLeaderError{} // the next one is not known to lead yet
-	case errors.Is(err, consensus.ErrLogFull):
-		return fmt.Errorf("%w (%w)", ErrLogFull, err)
-	default: // too much uncommitted
-		return fmt.Errorf("%w (%w)", ErrBusy, err)
+func (r *Raft) offer(p *proposal) (Index, Term, error) {
+	if p.changes != nil {
+		return r.module.ChangeMembership(p.changes...)
 	}
+	return r.module.Propose(p.kind, p.data)
 }

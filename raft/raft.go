@@ -3,13 +3,9 @@ package raft
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/hashicorp/go-hclog"
 
 	"github.com/raftnode/raft/raft/consensus"
 )
@@ -17,13 +13,14 @@ import (
 // Raft is one server of a cluster. Its methods may be called from any goroutine.
 type Raft struct {
 	cfg   Config
-	peers map[ServerID]Peer
+	peers *peers
 	base  time.Time // zero of the module's clock
 
-	mailbox *mailbox
-	saver   *saver
-	applier *applier
-	status  atomic.Pointer[consensus.Status]
+	mailbox   *mailbox
+	saver     *saver
+	applier   *applier
+	snapshots *snapshotter
+	status    atomic.Pointer[consensus.Status]
 
 	started  atomic.Bool
 	stopOnce sync.Once
@@ -53,32 +50,20 @@ func New(cfg Config) (*Raft, error) {
 	if err != nil {
 		return nil, fmt.Errorf("raft: cannot load the saved state: %w", err)
 	}
+	if _, ok := cfg.StateMachine.(restorer); saved.Snapshot != nil && !ok {
+		return nil, errors.New("raft: a snapshot was saved, but the state machine has no method Restore; see Snapshotter")
+	}
 	r := &Raft{
 		cfg:     cfg,
-		peers:   map[ServerID]Peer{},
+		peers:   newPeers(&cfg),
 		base:    time.Now(),
 		mailbox: newMailbox(cfg.MaxMailboxBytes),
 		stop:    make(chan struct{}),
 		done:    make(chan struct{}),
 		reading: map[consensus.ReadID]*readRequest{},
 	}
-	r.saver = &saver{persister: cfg.Persister, release: r.send, queue: newQueue[work](), stop: r.stop}
-	r.applier = &applier{machine: cfg.StateMachine, queue: newQueue[delivery](), stop: r.stop, waiting: map[Index][]*proposal{}}
-	members := []ServerID{cfg.ID}
-	for _, peer := range cfg.Peers {
-		if peer.ID() != cfg.ID {
-			r.peers[peer.ID()] = peer
-			members = append(members, peer.ID())
-		}
-	}
-	slices.Sort(members)
-	r.module, err = consensus.Restart(0, consensus.Config{
-		ID: cfg.ID, Founders: consensus.Voters(members...),
-		HeartbeatInterval: cfg.HeartbeatInterval, ElectionTimeout: cfg.ElectionTimeout,
-		Rand: rand.New(rand.NewPCG(cfg.Seed, hash(cfg.ID))).Uint64, Noop: cfg.Noop,
-		PreVote: cfg.PreVote, CheckQuorum: cfg.CheckQuorum,
-		MaxUncommittedBytes: cfg.MaxUncommittedBytes, MaxLogBytes: cfg.MaxLogBytes,
-	}, saved)
+	r.makeOwners()
+	r.module, err = consensus.Restart(0, cfg.module(), saved)
 	if err != nil {
 		return nil, fmt.Errorf("raft: %w", err)
 	}
@@ -86,39 +71,18 @@ func New(cfg Config) (*Raft, error) {
 	return r, nil
 }
 
-// hash makes servers that were given one Seed draw different timeouts (FNV-1a).
-func hash(id ServerID) uint64 {
-	h := uint64(14695981039346656037)
-	for _, b := range []byte(id) {
-		h = (h ^ uint64(b)) * 1099511628211
+// makeOwners makes what has a goroutine of its own, besides the module.
+func (r *Raft) makeOwners() {
+	r.saver = &saver{persister: r.cfg.Persister, release: r.send, queue: newQueue[work](), stop: r.stop}
+	r.snapshots = &snapshotter{queue: newQueue[snapshotJob](), mailbox: r.mailbox, stop: r.stop}
+	if p, ok := r.cfg.Persister.(interface {
+		PrepareSnapshot(snapshot *consensus.Snapshot) error
+	}); ok {
+		r.snapshots.prepare = p.PrepareSnapshot
 	}
-	return h
-}
-
-func (c *Config) setDefaults() error {
-	switch {
-	case c.Persister == nil:
-		return errors.New("Persister is nil; package wal has one, NewMemoryPersister is one for tests")
-	case c.StateMachine == nil:
-		return errors.New("StateMachine is nil")
-	}
-	setDefault(&c.HeartbeatInterval, 50*time.Millisecond)
-	setDefault(&c.ElectionTimeout, 300*time.Millisecond)
-	setDefault(&c.MaxCommandBytes, 2<<20)
-	setDefault(&c.MaxMailboxBytes, 64<<20)
-	if c.Logger == nil {
-		c.Logger = hclog.NewNullLogger()
-	}
-	if c.Seed == 0 {
-		c.Seed = rand.Uint64()
-	}
-	return nil
-}
-
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
+	r.applier = &applier{
+		machine: r.cfg.StateMachine, queue: newQueue[delivery](), stop: r.stop, waiting: map[Index][]*proposal{},
+		growth: newGrowth(&r.cfg), snapshots: r.snapshots.queue, log: r.cfg.Logger,
 	}
 }
 

@@ -18,7 +18,7 @@ func (r *Raft) Run(ctx context.Context) error {
 		return errors.New("raft: Run was called twice, or after Close")
 	}
 	defer close(r.done)
-	owners := []func() error{r.run, r.saver.run, r.applier.run}
+	owners := []func() error{r.run, r.saver.run, r.applier.run, r.snapshots.run}
 	ended := make(chan error, len(owners))
 	for _, owner := range owners {
 		go func() { ended <- owner() }()
@@ -38,6 +38,7 @@ func (r *Raft) Run(ctx context.Context) error {
 		}
 	}
 	r.answerAll()
+	r.peers.close()
 	if r.err != nil {
 		r.cfg.Logger.Error("stopped", "error", r.err)
 	}
@@ -58,6 +59,7 @@ func (r *Raft) run() (err error) {
 			panic(v)
 		}
 	}()
+	r.peers.follow(r.module.Status().Config)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var events []event
@@ -78,6 +80,8 @@ func (r *Raft) run() (err error) {
 		// this process was held up for longer than an election timeout.
 		r.module.Tick(now)
 		r.carryOut(r.module.Flush())
+		status := r.status.Load()
+		r.peers.drop(now, r.cfg.ElectionTimeout, status.ConfigIndex <= status.CommitIndex)
 		timer.Reset(r.module.Deadline() - time.Since(r.base))
 	}
 }
@@ -92,18 +96,21 @@ func (r *Raft) takeIn(now time.Duration, e event) {
 		r.takeRead(e.read)
 	case e.handover != nil:
 		r.takeHandover(e.handover)
+	case e.compaction != nil:
+		r.takeCompaction(e.compaction)
 	}
 }
 
 // carryOut does what the module wants, in the order that consensus.Effects asks for.
 func (r *Raft) carryOut(effects consensus.Effects) {
+	r.followConfiguration(effects.Facts)
 	r.send(effects.Send)
 	r.publish()
 	if !effects.Save.Empty() || len(effects.AfterSave) > 0 {
 		r.saver.submit(work{effects.Save, effects.AfterSave})
 	}
-	if len(r.accepted)+len(effects.Apply)+len(effects.Reads) > 0 {
-		r.applier.queue.put(delivery{r.accepted, effects.Apply, r.served(effects.Reads)})
+	if len(r.accepted)+len(effects.Apply)+len(effects.Reads) > 0 || effects.Restore != nil {
+		r.applier.queue.put(delivery{r.accepted, effects.Restore, effects.Apply, r.served(effects.Reads)})
 		r.accepted = nil
 	}
 	for _, fact := range effects.Facts {
@@ -114,11 +121,19 @@ func (r *Raft) carryOut(effects consensus.Effects) {
 // send hands messages to the network; those to this server itself go back through the mailbox.
 func (r *Raft) send(messages []Message) {
 	for _, msg := range messages {
-		to := msg.Head().To
-		if to == r.cfg.ID {
+		if msg.Head().To == r.cfg.ID {
 			r.mailbox.put(event{msg: msg})
 		} else {
-			r.peers[to].Send(msg)
+			r.peers.send(msg)
+		}
+	}
+}
+
+// followConfiguration makes ways to new members, before anything is sent there.
+func (r *Raft) followConfiguration(facts []consensus.Fact) {
+	for _, fact := range facts {
+		if changed, ok := fact.(consensus.ConfigurationChanged); ok {
+			r.peers.follow(changed.Config)
 		}
 	}
 }
@@ -167,5 +182,6 @@ func (r *Raft) answerAll() {
 		p.abandon()
 	}
 	r.applier.abandon()
+	r.snapshots.abandon()
 	r.saver.queue.close()
 }

@@ -20,6 +20,9 @@ func TestConfigMistakesAreNamed(t *testing.T) {
 		"StateMachine is nil": func(c *Config) { c.StateMachine = nil },
 		"ID is empty":         func(c *Config) { c.ID = "" },
 		"at least twice":      func(c *Config) { c.ElectionTimeout = time.Millisecond },
+		"and Founders too":    func(c *Config) { c.Join, c.Founders = true, consensus.Voters("n1") },
+		"Join is set without": func(c *Config) { c.Join, c.CheckQuorum = true, true },
+		"needs CheckQuorum":   func(c *Config) { c.LeaseDuration = time.Millisecond },
 		"cannot load":         func(c *Config) { c.Persister = brokenPersister{} },
 	} {
 		cfg := valid

@@ -168,4 +168,12 @@ func TestMailboxCountsWhatItHolds(t *testing.T) {
 	if m.takeAll(nil); m.bytes != 0 {
 		t.Errorf("an empty mailbox counts %d bytes", m.bytes)
 	}
+	for _, large := range []Message{
+		&consensus.AppendEntries{Entries: []consensus.Entry{{Data: make([]byte, 500)}, {Data: make([]byte, 500)}}},
+		&consensus.InstallSnapshot{Data: make([]byte, 1000)},
+	} {
+		if size := messageBytes(large); size < 1000 {
+			t.Errorf("a %T with 1000 bytes counts as %d", large, size)
+		}
+	}
 }

@@ -116,7 +116,7 @@ func TestExtremesTravel(t *testing.T) {
 		"a megabyte":        entry(bytes.Repeat([]byte("0123456789abcdef"), 1<<16)),
 		"greatest of all":   &consensus.RequestVote{Header: consensus.Header{Term: math.MaxUint64}, LastLogIndex: math.MaxUint64, LastLogTerm: math.MaxUint64},
 		"a chunk of a megabyte": &consensus.InstallSnapshot{
-			Config: someConfig(), Offset: math.MaxUint64, Data: make([]byte, 1<<20), Checksum: math.MaxUint32,
+			Config: someConfig(), Offset: math.MaxUint64, Data: bytes.Repeat([]byte("0123456789abcdef"), 1<<16), Checksum: math.MaxUint32,
 		},
 		"a chunk without data, of nobody": &consensus.InstallSnapshot{},
 		"an empty chunk":                  &consensus.InstallSnapshot{Data: []byte{}},

@@ -21,6 +21,7 @@ import (
 func goodHello() *hello {
 	return &hello{
 		lowest: 2, highest: 2, cluster: "test", sender: "b", receiver: "a", codec: "msgpack", advertise: "b:8000",
+		address: "127.0.0.1:1",
 	}
 }
 

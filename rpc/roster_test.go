@@ -47,7 +47,7 @@ func TestAPeerThatIsAddedIsReached(t *testing.T) {
 	if m := a.receive(); m.Head().Term != 2 {
 		t.Errorf("got %+v", m)
 	}
-	if a.ids() != "b" || a.Stats()[0].MessagesSent != 1 {
+	if a.ids() != "b" || a.Stats()[0].MessagesReceived != 1 {
 		t.Errorf("peers %q, %+v", a.ids(), a.Stats())
 	}
 }

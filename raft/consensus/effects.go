@@ -93,7 +93,8 @@ type Read struct {
 	Refused bool
 }
 
-// Effects is all that the world must do. Nothing else leaves the module.
+// Effects is all that the world must do. Nothing else leaves the module. Its slices are the receiver's to keep, but for Send, which is
+// used again from the next Flush on.
 type Effects struct {
 	Save      Save      // write this, behind all Saves before it
 	Send      []Message // requests: may leave now, while Save is still being written

@@ -190,14 +190,14 @@ func TestLearnerIsPromotedWhenItHasCaughtUp(t *testing.T) {
 // A learner's word counts for nothing: not for what is committed, not for a read, not for the leader's staying.
 func TestLearnersDoNotCount(t *testing.T) {
 	m := changing(t)
-	if _, _, err := m.ChangeMembership(Change{Op: AddLearner, ID: "n4"}, Change{Op: AddVoter, ID: "n5"}); err != nil {
+	if _, _, err := m.ChangeMembership(Change{Op: AddLearner, ID: "n4"}, Change{Op: AddLearner, ID: "n5"}, Change{Op: AddVoter, ID: "n6"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := m.Read(1); err != nil {
 		t.Fatal(err)
 	}
 	m.Flush()
-	for _, id := range []ServerID{"n1", "n4", "n5"} {
+	for _, id := range []ServerID{"n1", "n4", "n5", "n6"} {
 		m.Step(m.now, &AppendEntriesReply{Header: Header{id, "n1", 1}, Success: true, MatchIndex: 2, Round: m.reads.round})
 	}
 	if e := m.Flush(); len(e.Reads) > 0 || m.commitIndex != 1 {
@@ -213,5 +213,39 @@ func TestLearnersDoNotCount(t *testing.T) {
 	}
 	if m.role == Leader {
 		t.Error("it leads on although it hears learners alone")
+	}
+}
+
+// While a joint configuration is in force, committed or not, no other change may begin.
+func TestNoChangeWhileJoint(t *testing.T) {
+	m := changing(t)
+	if _, _, err := m.ChangeMembership(Change{Op: Remove, ID: "n3"}); err != nil {
+		t.Fatal(err)
+	}
+	m.Flush()
+	m.commitIndex = m.configIndex // as a leader finds it that was elected behind it
+	m.uncommittedBytes = 0
+	if _, _, err := m.ChangeMembership(Change{Op: AddLearner, ID: "n4"}); !errors.Is(err, ErrChangePending) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The new configuration may be appended when the joint one is committed, not when something before it is (§6).
+func TestJointConfigurationStaysUntilItIsCommitted(t *testing.T) {
+	m := changing(t)
+	if _, _, err := m.Propose(EntryCommand, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := m.ChangeMembership(Change{Op: Remove, ID: "n3"}); err != nil {
+		t.Fatal(err)
+	}
+	m.Flush()
+	for _, match := range []Index{2, 3} {
+		for _, id := range []ServerID{"n1", "n2"} {
+			m.Step(m.now, &AppendEntriesReply{Header: Header{id, "n1", 1}, Success: true, MatchIndex: match})
+		}
+		if got, want := m.config.Joint(), match < 3; got != want || m.commitIndex != match {
+			t.Errorf("with commitIndex %d, %v is in force", m.commitIndex, m.config)
+		}
 	}
 }

@@ -59,6 +59,7 @@ type Module struct {
 	snapshotInstalled bool  // it came from the leader
 	firstUnsaved      Index // the lowest index that changed since the last Flush; 0: none
 	effects           Effects
+	spare             []Message // for the next but one Effects.Send
 }
 
 // Restart gives a module that goes on from what stable storage kept: as follower, with an election
@@ -291,7 +292,8 @@ func (m *Module) Flush() Effects {
 	m.effects.Apply = m.log.slice(m.lastApplied+1, m.commitIndex)
 	m.lastApplied = m.commitIndex
 	effects := m.effects
-	m.effects = Effects{}
+	m.effects = Effects{Send: m.spare[:0]}
+	m.spare = effects.Send
 	return effects
 }
 

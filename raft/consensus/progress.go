@@ -1,6 +1,9 @@
 package consensus
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // progress is what a leader knows of one member (Figure 2, volatile state on leaders; thesis 10.2.1 for
 // the pipeline). The leader's own disk has one too: it is a follower that needs no messages.
@@ -77,7 +80,7 @@ func (p *progress) matched(index Index) {
 		p.inflightBytes -= p.inflight[done].bytes
 		done++
 	}
-	p.inflight = p.inflight[done:]
+	p.inflight = slices.Delete(p.inflight, 0, done) // in place: the window is small, and made once
 	if p.probing && p.sending == nil {
 		p.replicate()
 	}
@@ -92,6 +95,6 @@ func (p *progress) replicate() {
 // probe goes back to next, one request at a time. What was under way no longer counts.
 func (p *progress) probe(next Index) {
 	p.probing, p.probeOut = true, false
-	p.inflight, p.inflightBytes = nil, 0
+	p.inflight, p.inflightBytes = p.inflight[:0], 0
 	p.nextIndex = next
 }

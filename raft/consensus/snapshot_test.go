@@ -287,3 +287,36 @@ func TestSavedSnapshotsThatAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// "Retain log entries following it" (Figure 13, step 6): what lies behind a snapshot that fits may have been acknowledged.
+func TestSnapshotThatFitsKeepsWhatFollows(t *testing.T) {
+	m := follower(t) // with entries 1:1 2:2, of which 1 is committed
+	m.Step(m.now, &AppendEntries{Header: Header{"n2", "n1", 3}, PrevLogIndex: 2, PrevLogTerm: 2, Entries: []Entry{{Index: 3, Term: 3}}})
+	m.Flush()
+	msg := chunk("the state", 0, 9, true)
+	msg.LastIncluded = Position{Index: 2, Term: 2}
+	reply, e := install(t, m, msg)
+	if s := m.Status(); !reply.Installed || e.Restore != nil || s.LastLogIndex != 3 || s.CommitIndex != 2 {
+		t.Errorf("reply %+v, effects %+v, status %+v", reply, e, s)
+	}
+}
+
+// A request that begins before the log's base: what lies before it is committed, so it fits; what lies behind it is new.
+func TestEntriesFromBeforeTheBase(t *testing.T) {
+	m := follower(t)
+	install(t, m, chunk("the state", 0, 9, true)) // up to 9, term 2
+	entries := make([]Entry, 0, 5)
+	for i := Index(7); i <= 11; i++ {
+		entries = append(entries, Entry{Index: i, Term: 2})
+	}
+	for n, last := range []Index{9, 9, 9, 9, 10, 11} {
+		m.Step(m.now, &AppendEntries{Header: Header{"n2", "n1", 3}, PrevLogIndex: 6, PrevLogTerm: 1, Entries: entries[:n]})
+		reply := m.Flush().AfterSave[0].(*AppendEntriesReply)
+		if !reply.Success || reply.MatchIndex != 6+Index(n) || m.log.lastIndex() != last {
+			t.Errorf("with %d entries behind 6: reply %+v, the log ends at %d, want %d", n, reply, m.log.lastIndex(), last)
+		}
+		if err := m.CheckInvariants(); err != nil {
+			t.Error(err)
+		}
+	}
+}

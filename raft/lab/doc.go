@@ -1,5 +1,5 @@
-// Package lab is the test bed of a course on Raft: what MIT's 6.824 asks of lab 2, in parts 2A (election), 2B (log) and 2C
-// (persistence), told anew. It judges any system that can do what [System] asks, and it is run against two here:
+// Package lab is the test bed of a course on Raft: what MIT's 6.824 asks of lab 2, in parts 2A (election), 2B (log), 2C
+// (persistence) and 2D (snapshots), told anew. It judges any system that can do what [System] asks, and it is run against two here:
 //
 //   - servers of one process on a hostile network in virtual time (package labnet): go test ./raft -run 2A
 //   - real processes on TCP, with kill -9 and proxies: go test ./integration -run 2A -v

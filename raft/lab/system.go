@@ -2,8 +2,8 @@ package lab
 
 import "time"
 
-// System is a cluster under test. Servers are numbered from 0. At the beginning all run and are connected. One
-// goroutine calls, but for Start, State and Applied, which may be called from several at once.
+// System is a cluster under test. Servers are numbered from 0. At the beginning all run and are connected. It is made for one Test:
+// its Servers, its Network, its SnapshotEvery. One goroutine calls, but for Start, State and Applied, which may be called from several at once.
 type System interface {
 	// Size is the number of servers.
 	Size() int
@@ -14,8 +14,10 @@ type System interface {
 	Noops() bool
 	// State tells server i's term, and whether it believes that it leads. A crashed server says 0, false.
 	State(i int) (term int, leader bool)
-	// Applied tells what server i applied at index in its present incarnation.
+	// Applied tells what server i applied at index in its present incarnation, by itself or as a part of a snapshot.
 	Applied(i, index int) (command string, ok bool)
+	// LogSize tells how many entries server i's log has that its newest snapshot does not cover. A crashed server says 0.
+	LogSize(i int) int
 	// Connect and Disconnect join server i to the others, or cut it off in both directions.
 	Connect(i int)
 	Disconnect(i int)
@@ -28,7 +30,7 @@ type System interface {
 	// Counts gives what was sent so far, over all servers and incarnations.
 	Counts() Counts
 	// Err is not nil once two servers have applied different commands at one index, or one has
-	// applied out of order.
+	// applied out of order, or has gone back to an older snapshot.
 	Err() error
 	// Close stops everything, and gives an error if something is left behind.
 	Close() error

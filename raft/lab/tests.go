@@ -2,12 +2,15 @@ package lab
 
 // Test is one test of the lab.
 type Test struct {
-	Part    string // 2A, 2B, 2C
+	Part    string // 2A, 2B, 2C, 2D
 	Name    string // for go test -run
 	Title   string // printed
 	Servers int
 	Network Network // at the beginning
-	Run     func(b *Bed)
+	// SnapshotEvery is after how many applied commands each server takes a snapshot of its state; 0: never. The system is made with
+	// it.
+	SnapshotEvery int
+	Run           func(b *Bed)
 }
 
 // Tests are all tests, in the order of the lab.
@@ -37,4 +40,14 @@ var Tests = []Test{
 	{Part: "2C", Name: "Figure8Unreliable2C", Title: "Figure 8 (unreliable)", Servers: 5, Network: Network{Unreliable: true}, Run: figure8Unreliable},
 	{Part: "2C", Name: "ReliableChurn2C", Title: "churn", Servers: 5, Run: churn},
 	{Part: "2C", Name: "UnreliableChurn2C", Title: "unreliable churn", Servers: 5, Network: Network{Unreliable: true}, Run: churn},
+
+	{Part: "2D", Name: "SnapshotBasic2D", Title: "snapshots basic", Servers: 3, SnapshotEvery: snapshotEvery, Run: snapshots},
+	{Part: "2D", Name: "SnapshotInstall2D", Title: "install snapshots (disconnect)", Servers: 3, SnapshotEvery: snapshotEvery, Run: snapshotsDisconnect},
+	{Part: "2D", Name: "SnapshotInstallUnreliable2D", Title: "install snapshots (disconnect+unreliable)", Servers: 3, Network: Network{Unreliable: true}, SnapshotEvery: snapshotEvery, Run: snapshotsDisconnect},
+	{Part: "2D", Name: "SnapshotInstallCrash2D", Title: "install snapshots (crash)", Servers: 3, SnapshotEvery: snapshotEvery, Run: snapshotsCrash},
+	{Part: "2D", Name: "SnapshotInstallUnCrash2D", Title: "install snapshots (unreliable+crash)", Servers: 3, Network: Network{Unreliable: true}, SnapshotEvery: snapshotEvery, Run: snapshotsCrash},
+	{Part: "2D", Name: "SnapshotAllCrash2D", Title: "crash and restart all servers", Servers: 3, SnapshotEvery: snapshotEvery, Run: snapshotsAllCrash},
+	{Part: "2D", Name: "SnapshotInit2D", Title: "snapshot initialization after crash", Servers: 3, SnapshotEvery: snapshotEvery, Run: snapshotsInit},
+	{Part: "2D", Name: "SnapshotConflict2D", Title: "a snapshot in place of a log that conflicts", Servers: 3, SnapshotEvery: snapshotEvery, Run: snapshotsConflict},
+	{Part: "2D", Name: "SnapshotLarge2D", Title: "large snapshots (unreliable+crash)", Servers: 3, Network: Network{Unreliable: true}, SnapshotEvery: snapshotEvery, Run: snapshotsLarge},
 }

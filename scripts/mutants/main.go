@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -98,6 +99,7 @@ func judgeAll(ctx context.Context, root string, mutants []mutant, stdout io.Writ
 	}
 	defer os.RemoveAll(scratch)
 	r := &runner{root: root, scratch: scratch, sound: map[string]bool{}}
+	var seeds []int
 	for _, m := range mutants {
 		start := time.Now()
 		v, err := r.judge(ctx, m)
@@ -109,7 +111,14 @@ func judgeAll(ctx context.Context, root string, mutants []mutant, stdout io.Writ
 			word = "MISSED"
 			missed++
 		}
+		if v.seeds > 0 {
+			seeds = append(seeds, v.seeds)
+		}
 		fmt.Fprintf(stdout, "%s  %-42s %-32s %5.1f s  by %s\n", word, m.Name, m.File, time.Since(start).Seconds(), v.by)
+	}
+	if len(seeds) > 0 {
+		slices.Sort(seeds)
+		fmt.Fprintf(stdout, "%d were hunted with seeds and caught: median %d seeds, at most %d\n", len(seeds), seeds[len(seeds)/2], seeds[len(seeds)-1])
 	}
 	return missed, nil
 }

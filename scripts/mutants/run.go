@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -16,6 +18,7 @@ import (
 type verdict struct {
 	caught bool
 	by     string // the first test that failed, or why the mutant is not caught
+	seeds  int    // how many seeds it took, where a test hunts with seeds and says so; else 0
 }
 
 // runner runs mutants in the module whose root is root.
@@ -51,7 +54,23 @@ func (r *runner) judge(ctx context.Context, m mutant) (verdict, error) {
 	if err == nil {
 		return verdict{by: "nothing: it survives"}, nil
 	}
-	return verdict{caught: ctx.Err() == nil, by: firstFailure(out)}, ctx.Err()
+	v := verdict{caught: ctx.Err() == nil, by: firstFailure(out)}
+	v.hunted(out)
+	return v, ctx.Err()
+}
+
+// hunt is how a test that tries seed after seed says what it found: "caught after 12 seeds: Election Safety".
+var hunt = regexp.MustCompile(`caught after (\d+) seeds?: (.*)`)
+
+// hunted takes note of how many seeds it took, and of what was noticed.
+func (v *verdict) hunted(events []event) {
+	for _, e := range events {
+		if m := hunt.FindStringSubmatch(e.Output); m != nil {
+			v.seeds, _ = strconv.Atoi(m[1])
+			v.by = fmt.Sprintf("%s, after %s seeds: %s", v.by, m[1], strings.TrimSpace(m[2]))
+			return
+		}
+	}
 }
 
 // overlay writes the mutated file and the JSON that tells the go command of it.

@@ -21,7 +21,8 @@ func module(t *testing.T) string {
 		"a_test.go": "package m\n\nimport \"testing\"\n\n" +
 			"func TestAdd(t *testing.T) { t.Run(\"two\", func(t *testing.T) { if Add(1, 2) != 3 { t.Fail() } }) }\n" +
 			"func TestHalf(t *testing.T) { if Half(4) != 2 { t.Fail() } }\n" +
-			"func TestBroken(t *testing.T) { t.Fail() }\n",
+			"func TestBroken(t *testing.T) { t.Fail() }\n" +
+			"func TestHunt(t *testing.T) { if Half(6) != 3 { t.Fatal(\"caught after 12 seeds: halves\") } }\n",
 	} {
 		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -41,16 +42,17 @@ func TestJudge(t *testing.T) {
 		from, to, run string
 		want          verdict
 	}{
-		{"a + b", "a - b", "TestAdd", verdict{true, "TestAdd/two"}},
-		{"a / 2", "a / (a - a)", "TestHalf", verdict{true, "TestHalf (panics)"}},
-		{"a + b", "a - b", "TestHalf", verdict{false, "nothing: it survives"}},
-		{"a + 0", "a - 0", "TestAdd|TestHalf", verdict{false, "nothing: it survives"}},
-		{"a + b", `a + "b"`, "TestAdd", verdict{false, "nothing: it does not compile"}},
-		{"a + b", "a - b", "TestNone", verdict{false, "nothing: no test matches TestNone"}},
-		{"a + b", "a - b", "TestBroken", verdict{false, "nothing: the test fails without the mutant too: TestBroken"}},
+		{"a + b", "a - b", "TestAdd", verdict{caught: true, by: "TestAdd/two"}},
+		{"a / 2", "a / (a - a)", "TestHalf", verdict{caught: true, by: "TestHalf (panics)"}},
+		{"a / 2", "a / 3", "TestHunt", verdict{caught: true, by: "TestHunt, after 12 seeds: halves", seeds: 12}},
+		{"a + b", "a - b", "TestHalf", verdict{by: "nothing: it survives"}},
+		{"a + 0", "a - 0", "TestAdd|TestHalf", verdict{by: "nothing: it survives"}},
+		{"a + b", `a + "b"`, "TestAdd", verdict{by: "nothing: it does not compile"}},
+		{"a + b", "a - b", "TestNone", verdict{by: "nothing: no test matches TestNone"}},
+		{"a + b", "a - b", "TestBroken", verdict{by: "nothing: the test fails without the mutant too: TestBroken"}},
 	} {
 		got, err := r.judge(t.Context(), mutant{File: "a.go", From: c.from, To: c.to, Package: "./", Run: c.run})
-		if err != nil || got.caught != c.want.caught || !strings.HasPrefix(got.by, c.want.by) {
+		if err != nil || got.caught != c.want.caught || got.seeds != c.want.seeds || !strings.HasPrefix(got.by, c.want.by) {
 			t.Errorf("%s -> %s with %s: %+v, %v; want %+v", c.from, c.to, c.run, got, err, c.want)
 		}
 	}

@@ -1,8 +1,11 @@
 package labnet
 
 import (
+	"bytes"
+	"encoding/gob"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/raftnode/raft/raft"
@@ -17,6 +20,8 @@ type Options struct {
 	Network lab.Network   // at the beginning
 	Raft    []raft.Option // for each server
 	Trace   *Trace        // nil: none
+
+	SnapshotEvery int // applied commands; 0: never
 
 	Each func(i int) []raft.Option // for server i, if set
 }
@@ -96,22 +101,29 @@ func (c *Cluster) Restart(i int) {
 	go c.serve(i, s, applyCh)
 }
 
-// serve is server i's service: it remembers what it applied.
+// serve is server i's service: it remembers what it applied, and takes snapshots of it.
 func (c *Cluster) serve(i int, s *server, applyCh <-chan raft.ApplyMsg) {
 	defer close(s.done)
 	for {
 		select {
 		case msg := <-applyCh:
-			c.apply(i, s, msg)
+			if snapshot := c.apply(i, s, msg); snapshot != nil {
+				s.raft.Snapshot(msg.CommandIndex, snapshot)
+			}
 		case <-s.stop:
 			return
 		}
 	}
 }
 
-func (c *Cluster) apply(i int, s *server, msg raft.ApplyMsg) {
+// apply takes in what came on applyCh. It gives a snapshot if one is due.
+func (c *Cluster) apply(i int, s *server, msg raft.ApplyMsg) (snapshot []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if msg.SnapshotValid {
+		c.restore(i, s, msg)
+		return nil
+	}
 	command, ok := msg.Command.(string)
 	switch {
 	case !msg.CommandValid || !ok:
@@ -124,6 +136,38 @@ func (c *Cluster) apply(i int, s *server, msg raft.ApplyMsg) {
 		c.fail("server %d applied %.40q at index %d, another applied %.40q there", i, command, msg.CommandIndex, c.log[msg.CommandIndex-1])
 	}
 	s.applied = append(s.applied, command)
+	if c.opts.SnapshotEvery == 0 || msg.CommandIndex%c.opts.SnapshotEvery != 0 {
+		return nil
+	}
+	return encode(s.applied)
+}
+
+// restore compares a snapshot with what was applied before. It needs c.mu.
+func (c *Cluster) restore(i int, s *server, msg raft.ApplyMsg) {
+	applied, err := decode(msg.Snapshot)
+	switch {
+	case err != nil || len(applied) != msg.SnapshotIndex:
+		c.fail("server %d got a snapshot at index %d with %d commands: %v", i, msg.SnapshotIndex, len(applied), err)
+	case msg.SnapshotIndex <= len(s.applied):
+		c.fail("server %d got a snapshot at index %d after it had applied index %d", i, msg.SnapshotIndex, len(s.applied))
+	case msg.SnapshotIndex > len(c.log) || !slices.Equal(applied, c.log[:msg.SnapshotIndex]):
+		c.fail("server %d got a snapshot at index %d that is not what was applied up to there", i, msg.SnapshotIndex)
+	}
+	s.applied = applied
+}
+
+// encode gives the service's snapshot: a gob of all commands.
+func encode(applied []string) []byte {
+	var buf bytes.Buffer
+	if err := gob.NewEncoder(&buf).Encode(applied); err != nil {
+		panic("labnet: strings that gob cannot encode: " + err.Error())
+	}
+	return buf.Bytes()
+}
+
+func decode(snapshot []byte) (applied []string, err error) {
+	err = gob.NewDecoder(bytes.NewReader(snapshot)).Decode(&applied)
+	return applied, err
 }
 
 // fail keeps the first error. It needs c.mu.
@@ -186,6 +230,14 @@ func (c *Cluster) Applied(i, index int) (command string, ok bool) {
 		return s.applied[index-1], true
 	}
 	return "", false
+}
+
+// LogSize tells how many entries server i's disk has behind its snapshot.
+func (c *Cluster) LogSize(i int) int {
+	if c.server(i) == nil {
+		return 0
+	}
+	return c.disks[i].logSize()
 }
 
 // Connect joins server i to the others.

@@ -54,6 +54,12 @@ func (d *Disk) Save(batch []consensus.Save) error {
 	return errCrashed
 }
 
+// logSize tells how many entries are on the disk: Make keeps none that a snapshot covers.
+func (d *Disk) logSize() int {
+	saved, _ := d.memory.Load() // a memory does not fail
+	return len(saved.Entries)
+}
+
 // Crash lets the write fail that is under way, and all after it, until the next Load.
 func (d *Disk) Crash() {
 	d.mu.Lock()

@@ -1,6 +1,6 @@
 // Package labnet is a cluster of Raft servers in one process, for package lab: links that count what they carry, and that
 // lose, delay, reorder and cut on demand; disks that survive a crash of their server, but not always the write that was under
-// way. All chance comes from one seed. It runs in real time, and in the virtual time of a testing/synctest bubble, where
+// way; services that remember what they applied, and take snapshots of it. All chance comes from one seed. It runs in real time, and in the virtual time of a testing/synctest bubble, where
 // minutes take milliseconds.
 //
 //	cluster := labnet.New(labnet.Options{Servers: 3, Seed: 1})

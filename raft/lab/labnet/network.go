@@ -138,7 +138,11 @@ func (l link) Send(msg raft.Message) {
 }
 
 func isReply(kind rpc.Kind) bool {
-	return kind == rpc.KindRequestVoteReply || kind == rpc.KindAppendEntriesReply || kind == rpc.KindRequestPreVoteReply
+	switch kind {
+	case rpc.KindRequestVoteReply, rpc.KindAppendEntriesReply, rpc.KindRequestPreVoteReply, rpc.KindInstallSnapshotReply:
+		return true
+	}
+	return false
 }
 
 func (n *Network) send(p packet, msg raft.Message) {

@@ -121,6 +121,13 @@ func describe(msg raft.Message) string {
 			return fmt.Sprintf("T%d would, in T%d", m.Term, m.NextTerm)
 		}
 		return fmt.Sprintf("T%d would not, in T%d", m.Term, m.NextTerm)
+	case *consensus.InstallSnapshot:
+		return fmt.Sprintf("T%d snapshot %d:%d from %d +%d", m.Term, m.LastIncluded.Index, m.LastIncluded.Term, m.Offset, len(m.Data))
+	case *consensus.InstallSnapshotReply:
+		if m.Installed {
+			return fmt.Sprintf("T%d has snapshot %d:%d", m.Term, m.LastIncluded.Index, m.LastIncluded.Term)
+		}
+		return fmt.Sprintf("T%d has %d bytes of snapshot %d:%d", m.Term, m.Offset, m.LastIncluded.Index, m.LastIncluded.Term)
 	case *consensus.TimeoutNow:
 		return fmt.Sprintf("T%d stand now", m.Term)
 	}

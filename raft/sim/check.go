@@ -31,6 +31,7 @@ type commit struct {
 	link
 	commitTerm uint64 // of whoever committed it
 	event      uint64 // when
+	order      int    // among those of this event
 	digest     uint64 // of the state machine behind it
 	digested   bool
 }
@@ -41,8 +42,8 @@ type reign struct {
 	votes  [maxServers]int8 // by voter: slot+1 of who got the vote
 }
 
-// first is what a command gave when it was first applied, and at which event.
-type first struct{ index, result, event uint64 }
+// first is what a command gave when it was first applied.
+type first struct{ index, result uint64 }
 
 // view is what the checks know of a server in its present life.
 type view struct {
@@ -215,7 +216,7 @@ func (k *checker) apply(s *server, entries []consensus.Entry, before placedVoter
 			}
 			continue
 		}
-		k.commits = append(k.commits, commit{link: link{uint64(e.Term), chain}, commitTerm: uint64(v.log.hard.Term), event: k.done})
+		k.commits = append(k.commits, commit{link: link{uint64(e.Term), chain}, commitTerm: uint64(v.log.hard.Term), event: k.done, order: i + 1})
 		if e.Kind == consensus.EntryConfiguration {
 			if config, err := consensus.DecodeConfiguration(e.Data); err == nil {
 				k.config = placedVoters{index, votersOf(config)}
@@ -255,7 +256,7 @@ func (k *checker) once(s *server, e *consensus.Entry, result []byte) {
 	sum := hashBytes(0, result)
 	switch {
 	case f.index == 0:
-		*f = first{uint64(e.Index), sum, k.done}
+		*f = first{uint64(e.Index), sum}
 	case result == nil:
 		k.cover.saw(RepeatTooOld)
 	case f.result != sum:

@@ -124,6 +124,9 @@ func (c *cluster) begin(k *client) {
 	if c.big > 0 {
 		knobs.ValueBytes *= c.big
 	}
+	if c.end.begun && knobs.Reads > 0 {
+		knobs.Reads = 500 // the last phase waits for both
+	}
 	k.op = c.system.Workload.Next(k.rand, &knobs, k.id, k.seq)
 	k.busy, k.began, k.attempts = true, c.done, 0
 	if c.end.begun && k.op.Read {
@@ -156,7 +159,12 @@ func (c *cluster) wireTime(k *client) int64 {
 // retry asks anybody when no answer came. A write is tried again only if the state machine tells a repeat from a new one.
 func (c *cluster) retry(k *client) {
 	unsafe := !k.op.Read && !c.system.Sessions
-	if unsafe || k.attempts >= c.plan.Clients.Attempts && (k.op.Read || !c.end.begun) {
+	// In the last phase writes are tried for ever. Reads are not: without a no-op they wait for a write of the leader's term.
+	enough := k.attempts >= c.plan.Clients.Attempts
+	if c.end.begun {
+		enough = k.op.Read && k.attempts >= 3
+	}
+	if unsafe || enough {
 		c.giveUp(k)
 		return
 	}
@@ -188,7 +196,7 @@ func (c *cluster) forget(k *client) {
 	c.history = append(c.history, record{client: k.id, seq: k.seq, began: k.began, ended: never, op: k.op, outcome: Outcome{Unknown: true}})
 }
 
-const never = 1 << 62
+const never = 1 << 40 // as an event number
 
 // request: a server takes a client's request, or sends it on.
 func (c *cluster) request(e *event) {
@@ -317,7 +325,11 @@ func (c *cluster) answer(a answer) {
 		}
 		c.later(k, a.leader)
 	default:
-		c.later(k, k.target)
+		target := k.target
+		if k.attempts%4 == 3 {
+			target = -1 // it may be a leader only by name
+		}
+		c.later(k, target)
 	}
 }
 

@@ -9,19 +9,28 @@ import (
 // judgeTime bounds how long a history is thought about. Nothing but Undecided depends on it.
 const judgeTime = 10 * time.Second
 
-// tighten uses what the run itself has seen of a write, so that the judgement does not have to try everything: it took
-// effect between the first commit and the first application anywhere; if it was never applied, it had no effect, and tighten says false.
-func (c *cluster) tighten(r *record) bool {
-	if c.system.Once == nil {
-		return true
+// interval is when the judgement may let an operation take effect, at the earliest and at the latest; of those of one event, in what order.
+// What the run itself saw of a write spares it from trying everything: a write takes effect when its index is committed; one that
+// never was took none, and interval says false.
+func (c *cluster) interval(r *record) (call, end int64, ok bool) {
+	call, end = int64(r.began)<<orderBits, int64(r.ended)<<orderBits|(1<<orderBits-1)
+	switch {
+	case r.op.Read:
+		return call, end, !r.outcome.Unknown
+	case c.system.Once == nil:
+		return call, end, true
 	}
 	f := c.check.first(r.client, r.seq)
 	if f.index == 0 {
-		return !r.outcome.Unknown
+		return call, end, !r.outcome.Unknown
 	}
-	r.began, r.ended = max(r.began, c.check.commitAt(f.index).event), min(r.ended, f.event)
-	return true
+	commit := c.check.commitAt(f.index)
+	at := int64(commit.event)<<orderBits | int64(commit.order)
+	return max(call, at), max(call, min(end, at)), true
 }
+
+// orderBits is how many operations can be told apart within one event, as a power of two.
+const orderBits = 16
 
 // judge holds the history of the run against the model: is there an order of all operations, each between its beginning and its
 // end, that a single copy would have answered the same?
@@ -37,12 +46,11 @@ func (c *cluster) judge() (failure *Failure, undecided bool) {
 	operations := make([]porcupine.Operation, 0, len(c.history))
 	for i := range c.history {
 		r := &c.history[i]
-		if r.op.Read && r.outcome.Unknown || !r.op.Read && !c.tighten(r) {
-			continue // it did nothing and nobody saw anything
+		if call, end, ok := c.interval(r); ok {
+			operations = append(operations, porcupine.Operation{
+				ClientId: int(r.client), Input: r.op, Output: r.outcome, Call: call, Return: end,
+			})
 		}
-		operations = append(operations, porcupine.Operation{
-			ClientId: int(r.client), Input: r.op, Output: r.outcome, Call: int64(r.began), Return: int64(r.ended),
-		})
 	}
 	switch porcupine.CheckOperationsTimeout(*c.system.Model, operations, judgeTime) {
 	case porcupine.Illegal:

@@ -12,7 +12,7 @@ import (
 type ending struct {
 	begun, over   bool
 	quorum        Set
-	writes, reads int // completed since
+	writes, reads int    // completed since
 	asked         [2]int // and begun: writes, reads
 	cutOff        bool
 	deadline      int64
@@ -196,7 +196,19 @@ func (c *cluster) converged() bool {
 		}
 		same = same && s.up && s.applied == last && s.disk.image.last() == last && len(s.disk.queue) == 0 && s.snapshot == nil
 	})
-	return same
+	return same && c.acknowledged(lead, last)
+}
+
+// acknowledged tells whether the leader knows that all of the quorum have everything, and counts nothing as under way to them.
+func (c *cluster) acknowledged(lead *server, last uint64) bool {
+	for _, m := range lead.module.Status().Members {
+		slot := slotOf(m.ID)
+		if c.end.quorum.has(slot) && slot != lead.slot &&
+			(uint64(m.MatchIndex) != last || m.NextIndex != m.MatchIndex+1 || m.SendingSnapshot) {
+			return false
+		}
+	}
+	return len(lead.reads) == 0
 }
 
 // quorumLeader is who leads the highest term within the quorum.

@@ -218,7 +218,7 @@ func (c *cluster) fail(invariant, format string, args ...any) func(format string
 			Seed: c.plan.Seed, Invariant: invariant, Fact: fact, Versus: fmt.Sprintf(format, args...),
 			At: time.Duration(c.now), Event: c.done,
 		}
-		c.note(-1, "%v", c.failure)
+		c.note(-1, NoteFailure, "%s is violated: %s, but %s", invariant, c.failure.Fact, c.failure.Versus)
 	}
 }
 

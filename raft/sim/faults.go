@@ -12,7 +12,7 @@ func (c *cluster) act(i int) {
 	if c.end.begun {
 		return
 	}
-	c.note(-1, "%v", a)
+	c.note(-1, NoteFault, "%s", a.What(len(c.servers)))
 	switch a.Kind {
 	case Cut, Clog:
 		c.eachLink(i, a, func(w *wire, _ int) {
@@ -78,6 +78,9 @@ func (c *cluster) leader() *server {
 }
 
 func (c *cluster) actOn(s *server, i int, a *Action) {
+	if told := toldOf[a.Kind]; told != "" {
+		defer c.note(s.slot, NoteServer, "%s", told)
+	}
 	switch a.Kind {
 	case Crash:
 		c.crash(s, a.Chance)
@@ -101,6 +104,12 @@ func (c *cluster) actOn(s *server, i int, a *Action) {
 	case Compact:
 		c.compact(s)
 	}
+}
+
+// toldOf is what a server is said to do when an action meets it.
+var toldOf = map[Kind]string{
+	Pause: "pauses", SlowDisk: "disk is slow", HangDisk: "disk hangs", ClockRate: "clock changes", ClockJump: "clock jumps",
+	Compact: "takes a snapshot",
 }
 
 // ends plans the end of an action for the server that it met, whoever leads by then.
@@ -159,6 +168,7 @@ func (c *cluster) resume(s *server) {
 	if s.paused--; s.paused > 0 || !s.up {
 		return
 	}
+	c.note(s.slot, NoteServer, "goes on")
 	held := s.held
 	s.held = nil
 	for i := range held {
@@ -181,6 +191,7 @@ func (c *cluster) eachLink(i int, a *Action, f func(w *wire, to int)) {
 		c.isolated[i] = -1
 		if s := c.target(a); s != nil {
 			c.isolated[i] = s.slot + 1
+			c.note(s.slot, NoteServer, "is cut off")
 		}
 	}
 	slot := c.isolated[i] - 1
@@ -198,6 +209,7 @@ func (c *cluster) eachLink(i int, a *Action, f func(w *wire, to int)) {
 }
 
 func (c *cluster) endLinks(i int, a *Action) {
+	c.note(-1, NoteFault, "over: %s", a.What(len(c.servers)))
 	c.eachLink(i, a, func(w *wire, to int) {
 		if a.Kind == Cut {
 			w.cut--

@@ -51,7 +51,7 @@ func (c *cluster) beginEnd() {
 		c.cover.saw(NoQuorumLeft)
 		return
 	}
-	c.note(-1, "%s are healed", end.quorum)
+	c.note(-1, NoteFault, "the faults end: %s are healed and must show that they live", end.quorum)
 	c.heal()
 	end.deadline = c.now + int64(c.patience())
 	c.plan1(event{at: c.now + int64(c.plan.Raft.ElectionTimeout), kind: evWatch})

@@ -27,6 +27,9 @@ func (c *cluster) send(s *server, msg consensus.Message) {
 	w := &c.links[s.slot*maxServers+to]
 	chance := w.stream.next()
 	if w.cut > 0 || int(chance>>10&1023) < (n.Loss+c.lossy)*1024/1000 {
+		if c.trace != nil {
+			c.note(s.slot, NoteMessage, "✗ %s %s", msg.Head().To, describe(msg))
+		}
 		return
 	}
 	if w.clogged > 0 {
@@ -74,7 +77,7 @@ func (c *cluster) deliver(e *event) {
 	}
 	c.hash = mix(c.hash, messageHash(msg))
 	if c.trace != nil {
-		c.noteMessage(s, msg)
+		c.note(s.slot, NoteMessage, "← %s %s", msg.Head().From, describe(msg))
 	}
 	s.module.Step(s.clock.local(c.now), msg)
 	c.input(s)

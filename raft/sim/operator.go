@@ -61,7 +61,7 @@ func (c *cluster) replace(a *Action) {
 	c.cover.saw(DiskWiped)
 	c.crash(s, a.Chance)
 	s.lost = true
-	c.note(s.slot, "loses its disk")
+	c.note(s.slot, NoteServer, "loses its disk")
 	changes := []consensus.Change{{Op: consensus.AddVoter, ID: c.join().id}, {Op: consensus.Remove, ID: s.id}}
 	if a.Chance>>30&1 == 0 { // both at once
 		c.want(changes...)
@@ -137,7 +137,7 @@ func (c *cluster) operate() {
 		return
 	}
 	if _, _, err := s.module.ChangeMembership(c.wishes[0].changes...); err == nil {
-		c.note(s.slot, "is asked for %v", c.wishes[0].changes)
+		c.note(s.slot, NoteServer, "is asked for %v", c.wishes[0].changes)
 		c.input(s)
 	}
 }

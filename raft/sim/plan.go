@@ -127,34 +127,8 @@ const (
 	Big         Kind = "big"          // values are Value times as long
 )
 
-// String says what the action does, for people.
-func (a Action) String() string {
-	text := fmt.Sprintf("%v %s", a.At, a.Kind)
-	switch a.Kind {
-	case Crash, Pause, SlowDisk, HangDisk, ClockRate, ClockJump, Compact, Replace, Promote, Demote, Remove:
-		text += " " + name(a.Server)
-	case Cut, Clog:
-		if a.From == 0 {
-			text += " " + name(a.Server)
-		} else {
-			text += fmt.Sprintf(" %s to %s", a.From, a.To)
-		}
-	}
-	if a.Value != 0 {
-		text += fmt.Sprintf(" value %d", a.Value)
-	}
-	if a.For != 0 {
-		text += fmt.Sprintf(" for %v", a.For)
-	}
-	return text
-}
-
-func name(number int) string {
-	if number == 0 {
-		return "leader"
-	}
-	return "n" + strconv.Itoa(number)
-}
+// String says when the action is and what it does, for people.
+func (a Action) String() string { return fmt.Sprintf("%v %s", a.At, a.What(maxServers)) }
 
 // Set is a set of servers, written as their numbers: "1,3" is n1 and n3.
 type Set uint32

@@ -87,7 +87,7 @@ func (c *cluster) start(s *server) {
 	s.timerAt, s.flushDue, s.backlog, s.snapshot = 0, false, nil, nil
 	s.timer++
 	s.waiters, s.reads, s.held = s.waiters[:0], s.reads[:0], nil
-	c.note(s.slot, "starts")
+	c.note(s.slot, NoteServer, "starts")
 	c.check.started(s)
 	c.flush(s)
 }
@@ -109,7 +109,7 @@ func (c *cluster) crash(s *server, chance uint64) {
 		}
 	}
 	s.held = nil
-	c.note(s.slot, "crashes")
+	c.note(s.slot, NoteServer, "crashes")
 }
 
 // input follows each call that took something into the module: sooner or later a Flush.
@@ -128,7 +128,11 @@ func (c *cluster) input(s *server) {
 func (c *cluster) flush(s *server) {
 	s.module.Tick(s.clock.local(c.now))
 	e := s.module.Flush()
+	was := c.check.committed()
 	c.check.effects(s, &e)
+	if now := c.check.committed(); now > was && c.trace != nil {
+		c.note(s.slot, NoteCommit, "commits up to %d", now)
+	}
 	if c.failure != nil {
 		return
 	}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/raftnode/raft/raft/sim"
+)
+
+// shrinkTime bounds how long a smaller plan is looked for.
+const shrinkTime = 30 * time.Second
+
+// finding is a promise that was found broken, and what to do about it.
+type finding struct {
+	Seed      uint64 `json:"seed"`
+	Invariant string `json:"invariant"`
+	Fact      string `json:"fact"`
+	But       string `json:"but"`
+	At        string `json:"at"`
+	Event     uint64 `json:"event"`
+	Replay    string `json:"replay"`
+	Shrunk    string `json:"shrunk,omitempty"`
+	File      string `json:"plan_file,omitempty"`
+	Again     string `json:"replay_plan,omitempty"`
+	Keep      string `json:"keep,omitempty"`
+}
+
+// newFinding says what the run itself says.
+func (o *simOptions) newFinding(t trial) *finding {
+	f := t.result.Failure
+	return &finding{
+		Seed: f.Seed, Invariant: f.Invariant, Fact: f.Fact, But: f.Versus, At: f.At.String(), Event: f.Event,
+		Replay: fmt.Sprintf("raftdrill sim%s --seed %d --trace", o.flags(f.Invariant), f.Seed),
+	}
+}
+
+// flags are those that a replay needs, too.
+func (o *simOptions) flags(invariant string) string {
+	text := ""
+	if o.kv {
+		text += " --kv"
+	}
+	if invariant == determinism {
+		text += " --twice"
+	}
+	return text
+}
+
+// examine looks for a smaller plan that fails in the same way, and saves what it has.
+func (o *simOptions) examine(cmd *cobra.Command, t trial) *finding {
+	found := o.newFinding(t)
+	plan := t.plan
+	if !o.noShrink && found.Invariant != determinism {
+		fmt.Fprintf(cmd.ErrOrStderr(), "seed %d fails; looking for a smaller plan that fails in the same way, for up to %v\n", found.Seed, shrinkTime)
+		plan, found.Shrunk = o.shrink(cmd, t)
+	}
+	path := filepath.Join(o.out, fmt.Sprintf("seed-%d.json", found.Seed))
+	err := os.MkdirAll(o.out, 0o750)
+	if err == nil {
+		err = os.WriteFile(path, plan.Encode(), 0o600)
+	}
+	if err != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "raftdrill: the plan was not saved: %v\n", err)
+		return found
+	}
+	where, test := "raft/sim", "./raft/sim"
+	if o.kv {
+		where, test = "kv/kvsim", "./kv/kvsim"
+	}
+	found.File = path
+	found.Again = fmt.Sprintf("raftdrill sim%s --plan %s --trace", o.flags(found.Invariant), path)
+	found.Keep = fmt.Sprintf("mv %s %s/testdata/plans/   # and `go test %s` replays it for ever", path, where, test)
+	return found
+}
+
+func (f *finding) print(out io.Writer, style style) {
+	row := func(name, text string) {
+		if text != "" {
+			fmt.Fprintf(out, "  %-10s %s\n", name, text)
+		}
+	}
+	fmt.Fprintf(out, "%s\n", style.red(fmt.Sprintf("seed %d breaks a promise: %s", f.Seed, f.Invariant)))
+	row("fact", f.Fact)
+	row("but", f.But)
+	row("when", fmt.Sprintf("after %s of simulated time, at event %d", f.At, f.Event))
+	row("again", f.Replay)
+	row("smaller", f.Shrunk)
+	row("plan", f.File)
+	row("again", f.Again)
+	row("keep it", f.Keep)
+}
+
+func size(p *sim.Plan) string {
+	return fmt.Sprintf("%d actions, %d servers, %d clients, %v", len(p.Actions), p.Servers, p.Clients.Number, p.Duration.Round(time.Millisecond))
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/raftnode/raft/integration"
+	"github.com/raftnode/raft/raft/sim"
+)
+
+// runOne runs one plan and tells all of it.
+func (o *simOptions) runOne(cmd *cobra.Command) error {
+	plan := sim.Draw(o.seed)
+	if o.plan != "" {
+		var err error
+		if plan, err = load(o.plan); err != nil {
+			return err
+		}
+	}
+	out := cmd.OutOrStdout()
+	style := styleFor(out)
+	lines := &timeline{out: out, style: style, width: o.width}
+	var trace func(sim.Note)
+	if o.trace {
+		trace = lines.collect(o.messages)
+	}
+	began := time.Now()
+	ran := o.try(plan, trace)
+	t := &tally{seeds: 1, first: plan.Seed, workers: 1, took: time.Since(began)}
+	t.add(ran)
+	var found *finding
+	switch {
+	case ran.result.Failure == nil:
+	case o.plan == "":
+		found = o.examine(cmd, ran)
+	default:
+		found = o.newFinding(ran)
+		found.Replay = fmt.Sprintf("raftdrill sim%s --plan %s --trace", o.flags(found.Invariant), o.plan)
+	}
+	verdict, code := t.verdict()
+	if o.format == "json" {
+		result := searchJSON(t, found, verdict)
+		result.Hash = fmt.Sprintf("%016x", ran.result.Hash)
+		return printJSON(out, result, code)
+	}
+	fmt.Fprintf(out, "%s\n\n", style.bold(fmt.Sprintf("seed %d", plan.Seed)))
+	if o.trace {
+		lines.draw()
+	} else {
+		printPlan(out, style, plan)
+	}
+	fmt.Fprintln(out)
+	r := &ran.result
+	fmt.Fprintf(out, "simulated   %v in %v: %s events\n", r.Virtual.Round(time.Millisecond), t.took.Round(time.Millisecond), integration.Thousands(int(r.Events)))
+	fmt.Fprintf(out, "operations  %s with an answer, %s of unknown outcome\n", integration.Thousands(r.Completed), integration.Thousands(r.Unknown))
+	fmt.Fprintf(out, "committed   %s entries\n", integration.Thousands(int(r.Committed)))
+	for s, n := range r.Coverage {
+		if n > 0 {
+			fmt.Fprintf(out, "reached     %s, %d times\n", sim.State(s), n)
+		}
+	}
+	if o.hash {
+		fmt.Fprintf(out, "hash        %016x\n", r.Hash)
+	}
+	if found != nil {
+		fmt.Fprintln(out)
+		found.print(out, style)
+	}
+	return printVerdict(out, style, verdict, code)
+}

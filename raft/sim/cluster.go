@@ -18,6 +18,7 @@ type cluster struct {
 	queue   queue
 	planned uint64 // events so far planned
 	done    uint64 // events so far handled
+	still   int    // of these at the present moment
 	hash    uint64 // of everything that happened, in order
 
 	servers  []server // by slot; grows when servers join
@@ -127,6 +128,9 @@ func (c *cluster) after(d time.Duration, s *server, kind eventKind, arg uint32) 
 	c.plan1(event{at: c.now + int64(d), kind: kind, server: uint8(s.slot), gen: s.life, arg: arg})
 }
 
+// mostStill is how many events may happen at one moment: more, and they make each other.
+const mostStill = 1 << 20
+
 // run goes from event to event until the run is over or something is wrong. A panic of the module is a finding.
 func (c *cluster) run() {
 	defer func() {
@@ -140,8 +144,12 @@ func (c *cluster) run() {
 	}()
 	for c.failure == nil && !c.end.over {
 		e := c.queue.pop()
-		c.now = e.at
-		c.done++
+		if c.done++; e.at > c.now {
+			c.now, c.still = e.at, 0
+		} else if c.still++; c.still > mostStill {
+			c.fail("Progress", "%d events have happened at one moment", c.still)("time does not pass")
+			return
+		}
 		c.hash = mix(c.hash, mix(uint64(e.at), uint64(e.kind)<<40|uint64(e.server)<<32|uint64(e.arg)))
 		c.dispatch(&e)
 	}

@@ -11,6 +11,7 @@ type disk struct {
 	stream    stream
 	image     image
 	queue     []write // oldest first; the first busy ones are being written
+	whole     []write // the array of queue from its beginning, to be used again
 	busy      int
 	slow      int64 // so many times as long as usual
 	hungUntil int64
@@ -23,13 +24,25 @@ type write struct {
 	after []consensus.Message
 }
 
+// write puts a Save behind all others.
+func (c *cluster) write(s *server, w write) {
+	d := &s.disk
+	if d.queue = append(d.queue, w); len(d.queue) == 1 {
+		d.whole = d.queue
+	}
+	c.writeNext(s)
+}
+
+// mostUngrouped is how many Saves a disk takes at once that does not take all that wait.
+const mostUngrouped = 3
+
 // writeNext begins with what waits, if the disk is free.
 func (c *cluster) writeNext(s *server) {
 	d := &s.disk
 	if d.busy > 0 || len(d.queue) == 0 {
 		return
 	}
-	d.busy = 1
+	d.busy = min(len(d.queue), mostUngrouped)
 	if c.plan.Disk.Group {
 		d.busy = len(d.queue)
 	}
@@ -81,9 +94,10 @@ func (c *cluster) written(s *server, n int) {
 			return
 		}
 	}
-	copy(d.queue, d.queue[n:])
-	clear(d.queue[len(d.queue)-n:])
-	d.queue = d.queue[:len(d.queue)-n]
+	clear(d.queue[:n])
+	if d.queue = d.queue[n:]; len(d.queue) == 0 {
+		d.queue = d.whole[:0]
+	}
 	d.busy = 0
 	c.writeNext(s)
 	if own {
@@ -111,7 +125,7 @@ func (c *cluster) tear(s *server, chance uint64) {
 		part.save = partOf(part.save, int(chance>>20)%8)
 		c.check.keep(s, &part)
 	}
-	d.queue, d.busy = nil, 0
+	d.queue, d.whole, d.busy = nil, nil, 0
 }
 
 // partOf is what is left of a Save after so many of its parts: the hard state is one, the snapshot is one, each entry is one.

@@ -58,7 +58,7 @@ type Disk struct {
 	Delay       time.Duration `json:"delay"` // mean, exponentially distributed
 	Spike       int           `json:"spike"`
 	SpikeFactor int           `json:"spike_factor"`
-	Group       bool          `json:"group"` // one fsync for all that waits, or for each Save
+	Group       bool          `json:"group"` // one fsync for all that waits, or for a few Saves at most
 }
 
 // Host is what the process around the module does.

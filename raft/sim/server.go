@@ -140,8 +140,7 @@ func (c *cluster) flush(s *server) {
 		c.send(s, msg)
 	}
 	if !e.Save.Empty() || len(e.AfterSave) > 0 {
-		s.disk.queue = append(s.disk.queue, write{save: e.Save, after: e.AfterSave, links: s.view.log.linksOf(e.Save.Entries)})
-		c.writeNext(s)
+		c.write(s, write{save: e.Save, after: e.AfterSave, links: s.view.log.linksOf(e.Save.Entries)})
 	}
 	if e.Restore != nil || len(e.Apply) > 0 || len(e.Reads) > 0 {
 		c.hand(s, work{restore: e.Restore, entries: e.Apply, reads: e.Reads})

@@ -95,6 +95,7 @@ func (f *finding) print(out io.Writer, style style) {
 	row("keep it", f.Keep)
 }
 
+// size says how much there is in a plan.
 func size(p *sim.Plan) string {
-	return fmt.Sprintf("%d actions, %d servers, %d clients, %v", len(p.Actions), p.Servers, p.Clients.Number, p.Duration.Round(time.Millisecond))
+	return list(count(len(p.Actions), "action"), count(p.Servers, "server"), count(p.Clients.Number, "client"), ms(p.Duration).String())
 }

@@ -58,7 +58,7 @@ func (o *simOptions) runOne(cmd *cobra.Command) error {
 	fmt.Fprintf(out, "committed   %s entries\n", integration.Thousands(int(r.Committed)))
 	for s, n := range r.Coverage {
 		if n > 0 {
-			fmt.Fprintf(out, "reached     %s, %d times\n", sim.State(s), n)
+			fmt.Fprintf(out, "reached     %s, %s\n", sim.State(s), count(int(n), "time"))
 		}
 	}
 	if o.hash {

@@ -24,12 +24,16 @@ func printPlan(out io.Writer, style style, p *sim.Plan) {
 			fmt.Fprintf(out, "%-11s %s\n", row[0], row[1])
 		}
 	}
-	fmt.Fprintf(out, "%-11s %d actions in %v, then everything that a quorum needs is healed\n\n", "faults", len(p.Actions), ms(p.Duration))
+	fmt.Fprintf(out, "%-11s %s in %v, then everything that a quorum needs is healed\n\n", "faults", count(len(p.Actions), "action"), ms(p.Duration))
 	if len(p.Actions) > 0 {
 		fmt.Fprintf(out, "%s\n", style.bold(fmt.Sprintf("%*s", timeWidth-2, "ms")))
 	}
+	servers := p.Servers
 	for _, a := range p.Actions {
-		fmt.Fprintf(out, "%s%s\n", style.dim(milliseconds(a.At)), a.What(p.Servers))
+		fmt.Fprintf(out, "%s%s\n", style.dim(milliseconds(a.At)), a.What(servers))
+		if a.Kind == sim.AddLearner || a.Kind == sim.AddVoter || a.Kind == sim.Replace {
+			servers++
+		}
 	}
 }
 
@@ -60,6 +64,13 @@ func when(applies bool, format string, args ...any) string {
 	return fmt.Sprintf(format, args...)
 }
 
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
 func percent(perMille int) string {
 	return strings.TrimSuffix(fmt.Sprintf("%.1f", float64(perMille)/10), ".0") + " %"
 }
@@ -67,7 +78,7 @@ func percent(perMille int) string {
 func aboutRaft(p *sim.Plan) string {
 	r := &p.Raft
 	return list(
-		fmt.Sprintf("%d servers", p.Servers), fmt.Sprintf("election timeout %v", r.ElectionTimeout), fmt.Sprintf("heartbeat %v", ms(r.HeartbeatInterval)),
+		count(p.Servers, "server"), fmt.Sprintf("election timeout %v", r.ElectionTimeout), fmt.Sprintf("heartbeat %v", ms(r.HeartbeatInterval)),
 		when(r.Noop, "no-op"), when(r.PreVote, "pre-vote"), when(r.CheckQuorum, "check-quorum"),
 		when(r.LeaseDuration > 0, "lease %v", r.LeaseDuration),
 	)
@@ -75,10 +86,10 @@ func aboutRaft(p *sim.Plan) string {
 
 func aboutLimits(r *sim.Raft) string {
 	return list(
-		when(r.MaxBatchBytes > 0, "%d bytes in a batch", r.MaxBatchBytes),
-		when(r.MaxInflightMessages > 0, "%d messages in flight", r.MaxInflightMessages),
-		when(r.MaxInflightBytes > 0, "%d bytes in flight", r.MaxInflightBytes),
-		when(r.MaxUncommittedBytes > 0, "%d bytes uncommitted", r.MaxUncommittedBytes),
+		when(r.MaxBatchBytes > 0, "%s in a batch", count(r.MaxBatchBytes, "byte")),
+		when(r.MaxInflightMessages > 0, "%s in flight", count(r.MaxInflightMessages, "message")),
+		when(r.MaxInflightBytes > 0, "%s in flight", count(r.MaxInflightBytes, "byte")),
+		when(r.MaxUncommittedBytes > 0, "%s uncommitted", count(r.MaxUncommittedBytes, "byte")),
 		when(r.MaxLogBytes > 0, "%d bytes of log", r.MaxLogBytes),
 		when(r.TrailingBytes > 0, "%d bytes of it kept behind a snapshot", r.TrailingBytes),
 		when(r.TrailingBytes < 0, "no log kept behind a snapshot"),
@@ -126,6 +137,6 @@ func aboutClients(c *sim.Clients) string {
 	return list(
 		fmt.Sprintf("%d", c.Number), fmt.Sprintf("a pause of %v", ms(c.Think)),
 		fmt.Sprintf("%d attempts of %v", c.Attempts, ms(c.Timeout)), fmt.Sprintf("%s reads", percent(c.Reads)),
-		fmt.Sprintf("%d keys", c.Keys), fmt.Sprintf("values of %d bytes", c.ValueBytes), when(c.Loss > 0, "%s of requests and answers lost", percent(c.Loss)),
+		count(c.Keys, "key"), "values of "+count(c.ValueBytes, "byte"), when(c.Loss > 0, "%s of requests and answers lost", percent(c.Loss)),
 	)
 }

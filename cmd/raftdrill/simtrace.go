@@ -15,7 +15,7 @@ import (
 const (
 	timeWidth  = 10 // of the first column: milliseconds
 	stateWidth = 5  // "L12" and a mark
-	textWidth  = 19 // below so many characters of text in each column, columns hold states only, and the text stands at the right
+	textWidth  = 22 // below so many characters of text in each column, columns hold states only, and the text stands at the right
 	headEvery  = 40 // lines, then the names of the columns come again
 )
 
@@ -80,9 +80,17 @@ func (t *timeline) legend() {
 func (t *timeline) head() {
 	text := fmt.Sprintf("%*s  ", timeWidth-2, "ms")
 	for slot := range t.states {
-		text += fmt.Sprintf("%-*s", t.column, fmt.Sprintf("n%d", slot+1))
+		text += pad(t.bar()+fmt.Sprintf("n%d", slot+1), t.column)
 	}
 	fmt.Fprintln(t.out, t.style.bold(strings.TrimRight(text, " ")))
+}
+
+// bar stands before each column that has text in it.
+func (t *timeline) bar() string {
+	if t.column == stateWidth {
+		return ""
+	}
+	return "│ "
 }
 
 func milliseconds(at time.Duration) string {
@@ -109,23 +117,25 @@ func (t *timeline) everybody(n *sim.Note) {
 // line draws what one server does.
 func (t *timeline) line(n *sim.Note) {
 	compact := t.column == stateWidth
-	room, text := t.column-stateWidth-1, n.Text
+	bar := t.bar()
+	inner := t.column - stateWidth - utf8.RuneCountInString(bar)
+	room, text := inner-1, n.Text
 	if compact {
 		room, text = t.width-timeWidth-len(t.states)*stateWidth, fmt.Sprintf("n%d %s", n.Server+1, n.Text)
 	}
 	parts := wrap(text, room)
 	row := t.style.dim(milliseconds(n.At))
 	for slot := range t.states {
-		row += t.state(slot)
+		row += t.style.dim(bar) + t.state(slot)
 		switch {
 		case compact:
 		case slot == n.Server:
-			row += t.paint(n, pad(parts[0], t.column-stateWidth))
+			row += t.paint(n, pad(parts[0], inner))
 		default:
-			row += strings.Repeat(" ", t.column-stateWidth)
+			row += strings.Repeat(" ", inner)
 		}
 	}
-	indent := timeWidth + n.Server*t.column + stateWidth
+	indent := timeWidth + (n.Server+1)*t.column - inner
 	if compact {
 		row += t.paint(n, parts[0])
 		indent = timeWidth + len(t.states)*stateWidth

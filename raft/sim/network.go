@@ -28,7 +28,7 @@ func (c *cluster) send(s *server, msg consensus.Message) {
 	chance := w.stream.next()
 	if w.cut > 0 || int(chance>>10&1023) < (n.Loss+c.lossy)*1024/1000 {
 		if c.trace != nil {
-			c.note(s.slot, NoteMessage, "✗ %s %s", msg.Head().To, describe(msg))
+			c.note(s.slot, NoteMessage, "✗→ %s %s", msg.Head().To, describe(msg))
 		}
 		return
 	}

@@ -21,5 +21,30 @@ func (c *cluster) note(server int, format string, args ...any) {
 }
 
 func (c *cluster) noteMessage(s *server, msg consensus.Message) {
-	c.note(s.slot, "gets %T from %s", msg, msg.Head().From)
+	h := msg.Head()
+	text := ""
+	switch m := msg.(type) {
+	case *consensus.AppendEntries:
+		text = fmt.Sprintf("append %d:%d +%d commit %d", m.PrevLogIndex, m.PrevLogTerm, len(m.Entries), m.LeaderCommit)
+	case *consensus.AppendEntriesReply:
+		text = fmt.Sprintf("refuses %d, conflict %d:%d", m.PrevLogIndex, m.ConflictIndex, m.ConflictTerm)
+		if m.Success {
+			text = fmt.Sprintf("has %d", m.MatchIndex)
+		}
+	case *consensus.RequestVote:
+		text = fmt.Sprintf("vote for me, log %d:%d", m.LastLogIndex, m.LastLogTerm)
+	case *consensus.RequestVoteReply:
+		text = fmt.Sprintf("vote %t", m.VoteGranted)
+	case *consensus.RequestPreVote:
+		text = fmt.Sprintf("would you, in term %d, log %d:%d", m.NextTerm, m.LastLogIndex, m.LastLogTerm)
+	case *consensus.RequestPreVoteReply:
+		text = fmt.Sprintf("would %t", m.VoteGranted)
+	case *consensus.InstallSnapshot:
+		text = fmt.Sprintf("snapshot %d at %d +%d", m.LastIncluded.Index, m.Offset, len(m.Data))
+	case *consensus.InstallSnapshotReply:
+		text = fmt.Sprintf("snapshot %d has %d installed %t", m.LastIncluded.Index, m.Offset, m.Installed)
+	case *consensus.TimeoutNow:
+		text = "stand now"
+	}
+	c.note(s.slot, "%s/%d: %s", h.From, h.Term, text)
 }

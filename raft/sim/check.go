@@ -31,7 +31,6 @@ type commit struct {
 	link
 	commitTerm uint64 // of whoever committed it
 	event      uint64 // when
-	order      int    // among those of this event
 	digest     uint64 // of the state machine behind it
 	digested   bool
 }
@@ -216,7 +215,7 @@ func (k *checker) apply(s *server, entries []consensus.Entry, before placedVoter
 			}
 			continue
 		}
-		k.commits = append(k.commits, commit{link: link{uint64(e.Term), chain}, commitTerm: uint64(v.log.hard.Term), event: k.done, order: i + 1})
+		k.commits = append(k.commits, commit{link: link{uint64(e.Term), chain}, commitTerm: uint64(v.log.hard.Term), event: k.done})
 		if e.Kind == consensus.EntryConfiguration {
 			if config, err := consensus.DecodeConfiguration(e.Data); err == nil {
 				k.config = placedVoters{index, votersOf(config)}

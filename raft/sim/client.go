@@ -124,9 +124,6 @@ func (c *cluster) begin(k *client) {
 	if c.big > 0 {
 		knobs.ValueBytes *= c.big
 	}
-	if c.end.begun && knobs.Reads > 0 {
-		knobs.Reads = 500 // the last phase waits for both
-	}
 	k.op = c.system.Workload.Next(k.rand, &knobs, k.id, k.seq)
 	k.busy, k.began, k.attempts = true, c.done, 0
 	if c.end.begun && k.op.Read {

@@ -68,7 +68,7 @@ func (d *drawing) raft() {
 	if r.MaxLogBytes > 0 && r.TrailingBytes == 0 {
 		r.TrailingBytes = 5000 // the default would fill the log up for good
 	}
-	r.MaxChunkBytes = small(7, 50, 500)
+	r.MaxChunkBytes = small(20, 100, 1000)
 }
 
 func (d *drawing) network() {

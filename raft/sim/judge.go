@@ -25,12 +25,12 @@ func (c *cluster) interval(r *record) (call, end int64, ok bool) {
 		return call, end, !r.outcome.Unknown
 	}
 	commit := c.check.commitAt(f.index)
-	at := int64(commit.event)<<orderBits | int64(commit.order)
+	at := int64(commit.event)<<orderBits | int64(f.index)&(1<<orderBits-1)
 	return max(call, at), max(call, min(end, at)), true
 }
 
 // orderBits is how many operations can be told apart within one event, as a power of two.
-const orderBits = 16
+const orderBits = 20
 
 // judge holds the history of the run against the model: is there an order of all operations, each between its beginning and its
 // end, that a single copy would have answered the same?

@@ -78,6 +78,11 @@ func (c *cluster) heal() {
 	disk.Spike, disk.Delay = 0, min(disk.Delay, c.plan.Raft.ElectionTimeout/20)
 	healed := *c.plan
 	healed.Network, healed.Disk = quiet, disk
+	k := &healed.Clients
+	k.Timeout, k.Think = min(k.Timeout, 2*c.plan.Raft.ElectionTimeout), min(k.Think, c.plan.Raft.ElectionTimeout/10)
+	if k.Reads > 0 {
+		k.Reads = 500 // this phase waits for writes and for reads
+	}
 	c.plan = &healed
 	c.end.quorum.each(func(slot int) {
 		s := &c.servers[slot]

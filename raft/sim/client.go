@@ -183,9 +183,14 @@ func (c *cluster) giveUp(k *client) {
 		c.forget(k)
 	}
 	k.busy = false
+	c.rename(k)
+	c.think(k)
+}
+
+// rename begins a new session: under the old one something may still be under way.
+func (c *cluster) rename(k *client) {
 	k.id, k.seq = c.nextID, 0
 	c.nextID++
-	c.think(k)
 }
 
 // forget notes that an operation has no known outcome.

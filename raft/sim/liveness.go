@@ -155,6 +155,7 @@ func (end *ending) completed(c *cluster) {
 func (c *cluster) dismiss(k *client) {
 	if k.busy {
 		c.forget(k)
+		c.rename(k) // it may be called back: see watch
 	}
 	k.busy, k.gone = false, true
 }

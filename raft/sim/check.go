@@ -223,6 +223,9 @@ func (k *checker) apply(s *server, entries []consensus.Entry, before placedVoter
 			}
 		}
 	}
+	if k.trace != nil {
+		k.note(s.slot, "commits up to %d", v.applied)
+	}
 	if now := k.committed(); now > was {
 		k.raised(s, now, before)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -144,11 +145,14 @@ func load(path string) (*sim.Plan, error) {
 type trial struct {
 	plan   *sim.Plan
 	result sim.Result
+	took   time.Duration
 }
 
 // try runs a plan, twice if that is asked for: then a difference is a failure of its own.
 func (o *simOptions) try(plan *sim.Plan, trace func(sim.Note)) trial {
+	began := time.Now()
 	r := sim.Run(plan, sim.RunOptions{System: o.system, Trace: trace})
+	took := time.Since(began)
 	if o.twice && r.Failure == nil {
 		if again := sim.Run(plan, sim.RunOptions{System: o.system}); again.Hash != r.Hash {
 			r.Failure = &sim.Failure{
@@ -158,7 +162,7 @@ func (o *simOptions) try(plan *sim.Plan, trace func(sim.Note)) trial {
 			}
 		}
 	}
-	return trial{plan: plan, result: r}
+	return trial{plan: plan, result: r, took: took}
 }
 
 const determinism = "Determinism"

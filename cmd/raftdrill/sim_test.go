@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -133,7 +134,7 @@ func TestSimFails(t *testing.T) {
 		t.Fatalf("exit %d:\n%s%s", code, out, talk)
 	}
 	for _, want := range []string{
-		`fact +behind index \d+`, `but +n\d+ restored`, `again +raftdrill sim --seed \d+ --trace`, `smaller +\d+ actions?, \d servers?, .* once `,
+		`fact +behind index \d+`, `but +n\d+ restored`, `again +raftdrill sim --seed \d+ --trace`, `smaller +\d+ actions?, \d servers?, .* it was `,
 		`keep it +mv \S+ raft/sim/testdata/plans/ `,
 	} {
 		if !regexp.MustCompile(want).MatchString(out) {
@@ -196,10 +197,21 @@ func TestTwiceFindsWhatIsNotDeterministic(t *testing.T) {
 	}
 }
 
+// eventful is the first seed whose plan has so many servers, and some actions.
+func eventful(servers, actions int) uint64 {
+	for seed := uint64(1); ; seed++ {
+		if p := sim.Draw(seed); p.Servers == servers && len(p.Actions) >= actions && len(p.Actions) <= 4*actions {
+			return seed
+		}
+	}
+}
+
 func TestOneSeedInWords(t *testing.T) {
-	_, first, _ := drill(t, systems(false), "sim --seed 12 --hash")
-	code, out, _ := drill(t, systems(false), "sim --seed 12 --hash")
-	for _, want := range []string{`^seed 12\n`, `cluster +\d servers, election timeout`, `clients +\d`, `faults +\d+ actions in`, `\n +\d+\.\d  \w+`, `hash +[0-9a-f]{16}\n`, `verdict: PASS\n$`} {
+	seed := eventful(3, 9)
+	args := fmt.Sprintf("sim --hash --seed %d", seed)
+	_, first, _ := drill(t, systems(false), args)
+	code, out, _ := drill(t, systems(false), args)
+	for _, want := range []string{fmt.Sprintf(`^seed %d\n`, seed), `cluster +\d servers, election timeout`, `clients +\d`, `faults +\d+ actions in`, `\n +\d+\.\d  \w+`, `hash +[0-9a-f]{16}\n`, `verdict: PASS\n$`} {
 		if !regexp.MustCompile(want).MatchString(out) {
 			t.Errorf("exit %d; it does not say %q:\n%s", code, want, out)
 		}
@@ -211,33 +223,21 @@ func TestOneSeedInWords(t *testing.T) {
 }
 
 func TestTimeline(t *testing.T) {
-	for _, args := range []string{"--seed 12 --width 80", "--seed 12 --width 160", "--seed 30 --width 80", "--seed 30 --width 100 --messages"} {
-		code, out, _ := drill(t, systems(false), "sim --trace "+args)
-		if code != exitPass || !regexp.MustCompile(`L\d+ .*LEADS`).MatchString(out) || strings.Contains(out, "\x1b") {
-			t.Errorf("%s: exit %d:\n%.3000s", args, code, out)
-		}
-		width := map[bool]int{true: 80, false: 160}[strings.Contains(args, "80")]
-		for line := range strings.Lines(out) {
-			if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > width && !strings.HasPrefix(line, "L3 leads") {
-				t.Errorf("%s: a line has %d characters: %s", args, n, line)
+	for _, c := range []struct{ servers, width int }{{3, 80}, {3, 120}, {5, 160}, {7, 80}} {
+		for _, more := range []string{"", " --messages"} {
+			args := fmt.Sprintf("sim --trace --seed %d --width %d%s", eventful(c.servers, 5), c.width, more)
+			code, out, _ := drill(t, systems(false), args)
+			if code != exitPass || !regexp.MustCompile(`L\d+ .*LEADS`).MatchString(out) || strings.Contains(out, "\x1b") {
+				t.Errorf("%s: exit %d:\n%.3000s", args, code, out)
 			}
-		}
-		if got := strings.Contains(out, "heartbeat"); got != strings.Contains(args, "messages") {
-			t.Errorf("%s: messages are shown: %t", args, got)
-		}
-	}
-}
-
-func TestWrap(t *testing.T) {
-	for text, want := range map[string]string{
-		"":                        "",
-		"n1 follows":              "n1 follows",
-		"n1 follows n2 in term 3": "n1 follows|n2 in term|3",
-		"abcdefghijklmnop":        "abcdefghij|klmnop",
-		"→→→→→→→→→→ →":            "→→→→→→→→→→|→",
-	} {
-		if got := strings.Join(wrap(text, 10), "|"); got != want {
-			t.Errorf("%q becomes %q, want %q", text, got, want)
+			for line := range strings.Lines(out) {
+				if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > c.width && !strings.HasPrefix(line, "L3 leads") {
+					t.Errorf("%s: a line has %d characters: %s", args, n, line)
+				}
+			}
+			if got := strings.Contains(out, "heartbeat"); got != (more != "") {
+				t.Errorf("%s: messages are shown: %t", args, got)
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -12,8 +13,8 @@ import (
 	"github.com/raftnode/raft/raft/sim"
 )
 
-// shrinkTime bounds how long a smaller plan is looked for.
-const shrinkTime = 30 * time.Second
+// shrinkTime is about how long a smaller plan is looked for. Runs get shorter as plans do.
+const shrinkTime = 20 * time.Second
 
 // finding is a promise that was found broken, and what to do about it.
 type finding struct {
@@ -56,8 +57,8 @@ func (o *simOptions) examine(cmd *cobra.Command, t trial) *finding {
 	found := o.newFinding(t)
 	plan := t.plan
 	if !o.noShrink && found.Invariant != determinism {
-		fmt.Fprintf(cmd.ErrOrStderr(), "seed %d fails; looking for a smaller plan that fails in the same way, for up to %v\n", found.Seed, shrinkTime)
-		plan, found.Shrunk = o.shrink(cmd, t)
+		fmt.Fprintf(cmd.ErrOrStderr(), "seed %d fails; looking for a smaller plan that fails in the same way, for about %v at most\n", found.Seed, shrinkTime)
+		plan, found.Shrunk = o.shrink(t)
 	}
 	path := filepath.Join(o.out, fmt.Sprintf("seed-%d.json", found.Seed))
 	err := os.MkdirAll(o.out, 0o750)
@@ -76,6 +77,18 @@ func (o *simOptions) examine(cmd *cobra.Command, t trial) *finding {
 	found.Again = fmt.Sprintf("raftdrill sim%s --plan %s --trace", o.flags(found.Invariant), path)
 	found.Keep = fmt.Sprintf("mv %s %s/testdata/plans/   # and `go test %s` replays it for ever", path, where, test)
 	return found
+}
+
+// shrink says what became of the plan.
+func (o *simOptions) shrink(t trial) (plan *sim.Plan, said string) {
+	began := time.Now()
+	runs := min(max(int(shrinkTime/max(t.took, time.Millisecond)), 20), 300)
+	plan, _ = sim.Shrink(t.plan, sim.RunOptions{System: o.system}, runs)
+	took := ms(time.Since(began))
+	if bytes.Equal(plan.Encode(), t.plan.Encode()) {
+		return plan, fmt.Sprintf("no smaller plan that fails like that was found in %v", took)
+	}
+	return plan, fmt.Sprintf("%s; it was %s (%v)", size(plan), size(t.plan), took)
 }
 
 func (f *finding) print(out io.Writer, style style) {

@@ -21,10 +21,10 @@ func (o *simOptions) runOne(cmd *cobra.Command) error {
 	}
 	out := cmd.OutOrStdout()
 	style := styleFor(out)
-	lines := &timeline{out: out, style: style, width: o.width}
+	lines := &sim.Timeline{Width: o.width, Color: bool(style), Messages: o.messages}
 	var trace func(sim.Note)
 	if o.trace {
-		trace = lines.collect(o.messages)
+		trace = lines.Note
 	}
 	began := time.Now()
 	ran := o.try(plan, trace)
@@ -47,7 +47,9 @@ func (o *simOptions) runOne(cmd *cobra.Command) error {
 	}
 	fmt.Fprintf(out, "%s\n\n", style.bold(fmt.Sprintf("seed %d", plan.Seed)))
 	if o.trace {
-		lines.draw()
+		if err := lines.Draw(out); err != nil {
+			return runError{err}
+		}
 	} else {
 		printPlan(out, style, plan)
 	}

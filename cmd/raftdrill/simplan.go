@@ -26,11 +26,11 @@ func printPlan(out io.Writer, style style, p *sim.Plan) {
 	}
 	fmt.Fprintf(out, "%-11s %s in %v, then everything that a quorum needs is healed\n\n", "faults", count(len(p.Actions), "action"), ms(p.Duration))
 	if len(p.Actions) > 0 {
-		fmt.Fprintf(out, "%s\n", style.bold(fmt.Sprintf("%*s", timeWidth-2, "ms")))
+		fmt.Fprintf(out, "%s\n", style.bold("      ms"))
 	}
 	servers := p.Servers
 	for _, a := range p.Actions {
-		fmt.Fprintf(out, "%s%s\n", style.dim(milliseconds(a.At)), a.What(servers))
+		fmt.Fprintf(out, "%s  %s\n", style.dim(fmt.Sprintf("%8.1f", float64(a.At)/float64(time.Millisecond))), a.What(servers))
 		if a.Kind == sim.AddLearner || a.Kind == sim.AddVoter || a.Kind == sim.Replace {
 			servers++
 		}
@@ -90,8 +90,8 @@ func aboutLimits(r *sim.Raft) string {
 		when(r.MaxInflightMessages > 0, "%s in flight", count(r.MaxInflightMessages, "message")),
 		when(r.MaxInflightBytes > 0, "%s in flight", count(r.MaxInflightBytes, "byte")),
 		when(r.MaxUncommittedBytes > 0, "%s uncommitted", count(r.MaxUncommittedBytes, "byte")),
-		when(r.MaxLogBytes > 0, "%d bytes of log", r.MaxLogBytes),
-		when(r.TrailingBytes > 0, "%d bytes of it kept behind a snapshot", r.TrailingBytes),
+		when(r.MaxLogBytes > 0, "a log of up to %d bytes", r.MaxLogBytes),
+		when(r.TrailingBytes > 0, "%d bytes of log kept behind a snapshot", r.TrailingBytes),
 		when(r.TrailingBytes < 0, "no log kept behind a snapshot"),
 		when(r.MaxChunkBytes > 0, "snapshots in chunks of %d bytes", r.MaxChunkBytes),
 	)

@@ -36,7 +36,7 @@ func (o *simOptions) report(out io.Writer, t *tally, found *finding) error {
 
 // printCoverage tells which rare states the seeds reached: what no seed reaches, no seed tests.
 func printCoverage(out io.Writer, style style, t *tally) {
-	fmt.Fprintf(out, "%-28s %12s %8s\n", style.bold(pad("rare state", 28)), "seeds", "of all")
+	fmt.Fprintf(out, "%s %12s %8s\n", style.bold(fmt.Sprintf("%-28s", "rare state")), "seeds", "of all")
 	for s, n := range t.reached {
 		line := fmt.Sprintf("%-28s %12s %6.1f %%", sim.State(s), integration.Thousands(int(n)), 100*float64(n)/float64(max(t.done, 1)))
 		if n == 0 {

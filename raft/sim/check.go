@@ -224,6 +224,7 @@ func (k *checker) apply(s *server, entries []consensus.Entry, before placedVoter
 		}
 	}
 	if now := k.committed(); now > was {
+		k.note(s.slot, NoteCommit, "commits up to %d", now)
 		k.raised(s, now, before)
 	}
 }
@@ -290,7 +291,7 @@ func (k *checker) read(s *server, q *asked, r consensus.Read) {
 // completed: a client has its answer. What it saw is not older than what any client knew before it asked.
 func (k *checker) completed(c *client, a *answer) {
 	if a.index < c.floor {
-		k.fail("Linearizability", "a client was told of index %d before client %d began its operation %d", c.floor, c.id, c.seq)(
+		k.fail(linearizability, "a client was told of index %d before client %d began its operation %d", c.floor, c.id, c.seq)(
 			"that one is answered as of index %d", a.index)
 	}
 	k.acked = max(k.acked, a.index)

@@ -113,6 +113,10 @@ func (k *checker) entries(s *server, save *consensus.Save, leads bool) {
 		k.truncates(s, next)
 		log.truncate(next)
 	}
+	if k.trace != nil && len(entries) > 0 {
+		last := &entries[len(entries)-1]
+		k.note(s.slot, NoteMessage, "appends %d to %d:%d", entries[0].Index, last.Index, last.Term)
+	}
 	for i := range entries {
 		e := &entries[i]
 		term := uint64(e.Term)

@@ -8,7 +8,7 @@ import (
 func (k *checker) fact(s *server, f consensus.Fact) (elected bool) {
 	v := &s.view
 	if k.trace != nil {
-		defer func() { k.note(s.slot, NoteFact, "%s", tell(f)) }() // with the role that it leads to
+		defer func() { k.note(s.slot, NoteFact, "%s", say(f)) }() // with the role that it leads to
 	}
 	switch f := f.(type) {
 	case consensus.BecameLeader:

@@ -45,10 +45,11 @@ type cluster struct {
 	config  consensus.Configuration // of the founders
 }
 
-// Options of a run beside its plan.
+// RunOptions are what a run needs beside its plan.
 type RunOptions struct {
 	System System
-	Trace  func(Note) // gets what happens, as it happens; nil: nobody looks
+	Adjust func(*Plan) // Search changes each plan that it draws with this; nil: it does not
+	Trace  func(Note)  // gets what happens, as it happens; nil: nobody looks
 }
 
 // Result is what became of a run.

@@ -21,15 +21,19 @@ func Draw(seed uint64) *Plan {
 	d.host()
 	d.clocks()
 	d.clients()
+	if d.chance(200) {
+		d.unrest()
+	}
 	d.actions()
 	return p
 }
 
 type drawing struct {
 	stream
-	plan    Plan
-	members bool // this plan changes the membership
-	weights [len(faults)]int
+	plan     Plan
+	members  bool // this plan changes the membership
+	restless bool // and this one its leader
+	weights  [len(faults)]int
 }
 
 func (d *drawing) pick(values ...int) int { return values[d.below(len(values))] }
@@ -104,6 +108,17 @@ func (d *drawing) host() {
 	}
 }
 
+// unrest makes a plan in which leaders do not last and messages outlive them: many delays are many election timeouts long, so that
+// what was said in one term arrives in a later one.
+func (d *drawing) unrest() {
+	n, t := &d.plan.Network, d.plan.Raft.ElectionTimeout
+	n.Spike, n.Ordered = d.pick(20, 100, 300), false
+	n.SpikeFactor = int(time.Duration(d.pick(3, 10, 30)) * t / n.Delay)
+	n.Loss = min(n.Loss, 20)
+	d.plan.Raft.PreVote = d.plan.Raft.PreVote && d.members
+	d.restless = true
+}
+
 // clocks differ by a fifth either way; with leases by as much as the lease was made for: 1.3 is below 1/0.6.
 func (d *drawing) clocks() {
 	spread := d.pick(0, 10, 200)
@@ -152,6 +167,11 @@ func (d *drawing) actions() {
 		}
 	}
 	mean := d.plan.Raft.ElectionTimeout * time.Duration(d.pick(1, 2, 5, 10))
+	if d.restless {
+		for at := time.Duration(0); at < d.plan.Duration; at += d.span(1, 4*d.plan.Raft.ElectionTimeout) {
+			d.fault(at, d.pickKind(Crash, Pause, "isolate", Transfer, Clog))
+		}
+	}
 	for at := d.around(mean); total > 0 && at < d.plan.Duration; at += d.around(mean) {
 		d.fault(at, d.weighted(total))
 	}
@@ -168,6 +188,8 @@ func (d *drawing) fits(i int, kind Kind) bool {
 	}
 	return true
 }
+
+func (d *drawing) pickKind(kinds ...Kind) Kind { return kinds[d.below(len(kinds))] }
 
 func (d *drawing) weighted(total int) Kind {
 	n := d.below(total)

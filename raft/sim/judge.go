@@ -29,6 +29,9 @@ func (c *cluster) interval(r *record) (call, end int64, ok bool) {
 	return max(call, at), max(call, min(end, at)), true
 }
 
+// linearizability is the invariant that histories are judged by.
+const linearizability = "Linearizability"
+
 // orderBits is how many operations can be told apart within one event, as a power of two.
 const orderBits = 20
 
@@ -54,7 +57,7 @@ func (c *cluster) judge() (failure *Failure, undecided bool) {
 	}
 	switch porcupine.CheckOperationsTimeout(*c.system.Model, operations, judgeTime) {
 	case porcupine.Illegal:
-		c.fail("Linearizability", "%d operations were done", len(operations))("there is no order in which one copy would have answered like that")
+		c.fail(linearizability, "%d operations were done", len(operations))("there is no order in which one copy would have answered like that")
 		return c.failure, false
 	case porcupine.Unknown:
 		return nil, true

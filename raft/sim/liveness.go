@@ -30,14 +30,18 @@ func (c *cluster) beginEnd() {
 	end := &c.end
 	end.begun = true
 	chance := newStream(c.plan.Seed, forEnd, 0)
+	if c.plan.Quorum != 0 {
+		end.quorum = c.plan.Quorum & (1<<len(c.servers) - 1)
+	}
 	for _, slot := range shuffled(&chance, len(c.servers)) {
+		if c.allAgree(end.quorum) {
+			break
+		}
 		// Who is not known to all that may decide is left out: it may be a server that was removed.
 		if s := &c.servers[slot]; s.lost || !c.check.config.members.has(slot) {
 			continue
 		}
-		if end.quorum |= 1 << slot; c.allAgree(end.quorum) {
-			break
-		}
+		end.quorum |= 1 << slot
 	}
 	if !c.allAgree(end.quorum) {
 		for i := range c.servers { // members of configurations that are not committed, too

@@ -23,6 +23,7 @@ type Plan struct {
 	Clocks   []Clock       `json:"clocks"` // by server; those behind the last one are right
 	Clients  Clients       `json:"clients"`
 	Actions  []Action      `json:"actions"`
+	Quorum   Set           `json:"quorum,omitempty"` // who is healed at the end; empty: a quorum by chance
 }
 
 // Raft holds the fields of consensus.Config that differ from run to run.

@@ -17,6 +17,9 @@ func Search(first uint64, seeds int, options RunOptions, done func(plan *Plan, r
 		workers.Go(func() {
 			for i := next.Add(1) - 1; i < uint64(seeds); i = next.Add(1) - 1 {
 				plan := Draw(first + i)
+				if options.Adjust != nil {
+					options.Adjust(plan)
+				}
 				r := Run(plan, options)
 				mutex.Lock()
 				stop = stop || !done(plan, r)

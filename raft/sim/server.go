@@ -128,11 +128,7 @@ func (c *cluster) input(s *server) {
 func (c *cluster) flush(s *server) {
 	s.module.Tick(s.clock.local(c.now))
 	e := s.module.Flush()
-	was := c.check.committed()
 	c.check.effects(s, &e)
-	if now := c.check.committed(); now > was && c.trace != nil {
-		c.note(s.slot, NoteCommit, "commits up to %d", now)
-	}
 	if c.failure != nil {
 		return
 	}

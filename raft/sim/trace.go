@@ -30,7 +30,7 @@ const (
 	NoteFact                    // a module says what happened in it
 	NoteServer                  // a process starts, crashes, stops for a while
 	NoteCommit                  // something is committed for the first time anywhere
-	NoteMessage                 // a message arrives, or is lost
+	NoteMessage                 // a message arrives or is lost, entries are appended
 	NoteFailure                 // a promise is found broken
 )
 
@@ -50,8 +50,8 @@ func (c *cluster) note(server int, kind NoteKind, format string, args ...any) {
 	c.trace(n)
 }
 
-// tell says a fact in few words. Role and term stand beside it.
-func tell(f consensus.Fact) string {
+// say says a fact in few words. Role and term stand beside it.
+func say(f consensus.Fact) string {
 	switch f := f.(type) {
 	case consensus.BecamePreCandidate:
 		return fmt.Sprintf("would I win T%d?", f.NextTerm)

@@ -1,6 +1,7 @@
-package main
+package sim
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"slices"
@@ -9,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/raftnode/raft/raft/consensus"
-	"github.com/raftnode/raft/raft/sim"
 )
 
 const (
@@ -19,45 +19,49 @@ const (
 	headEvery  = 40 // lines, then the names of the columns come again
 )
 
-// timeline draws a run: a column per server with its role and term on every line, and who does something says what.
-type timeline struct {
-	out   io.Writer
-	style style
-	width int
-	notes []sim.Note
+// Timeline draws a run: a column per server, with its role and its term on every line; who does something says what, and what is done
+// to the cluster stands across. It is drawn at the end, when it is known how many servers there were. The zero value is ready.
+type Timeline struct {
+	Width    int  // in characters; 0: 120
+	Messages bool // show each message, too; to be set before the run
+	Color    bool // for terminals
 
-	states []sim.Note // the last one of each server
-	known  []bool     // it was heard of
-	column int        // width of one
+	notes  []Note
+	out    *bufio.Writer
+	states []Note // the last one of each server
+	known  []bool // it was heard of
+	column int    // width of one
 	lines  int
 }
 
-// collect is what to give to sim.RunOptions. Commits of one server in a row become one.
-func (t *timeline) collect(messages bool) func(sim.Note) {
-	return func(n sim.Note) {
-		if n.Kind == sim.NoteMessage && !messages {
-			return
-		}
-		if last := len(t.notes) - 1; last >= 0 && n.Kind == sim.NoteCommit && t.notes[last].Kind == sim.NoteCommit && t.notes[last].Server == n.Server {
-			t.notes[last] = n
-			return
-		}
-		t.notes = append(t.notes, n)
+// Note takes a note; it fits RunOptions.Trace. Commits of one server in a row become one.
+func (t *Timeline) Note(n Note) {
+	if n.Kind == NoteMessage && !t.Messages {
+		return
 	}
+	if last := len(t.notes) - 1; last >= 0 && n.Kind == NoteCommit && t.notes[last].Kind == NoteCommit && t.notes[last].Server == n.Server {
+		t.notes[last] = n
+		return
+	}
+	t.notes = append(t.notes, n)
 }
 
-// draw writes it all.
-func (t *timeline) draw() {
+// Draw writes it all.
+func (t *Timeline) Draw(out io.Writer) error {
 	servers := 0
 	for i := range t.notes {
 		servers = max(servers, t.notes[i].Server+1)
 	}
-	t.states, t.known = make([]sim.Note, servers), make([]bool, servers)
+	if t.Width == 0 {
+		t.Width = 120
+	}
+	t.out, t.lines = bufio.NewWriter(out), 0
+	t.states, t.known = make([]Note, servers), make([]bool, servers)
 	t.column = stateWidth
-	if wide := (t.width - timeWidth) / max(servers, 1); wide >= stateWidth+textWidth {
+	if wide := (t.Width - timeWidth) / max(servers, 1); wide >= stateWidth+textWidth {
 		t.column = min(wide, 48)
 	}
-	t.legend()
+	t.print(t.dim("L3 leads term 3   C candidate   P asks whether it would win   F follower   x down   + paused"))
 	for i := range t.notes {
 		n := &t.notes[i]
 		if t.lines%headEvery == 0 {
@@ -71,22 +75,41 @@ func (t *timeline) draw() {
 		t.states[n.Server], t.known[n.Server] = *n, true
 		t.line(n)
 	}
+	return t.out.Flush()
 }
 
-func (t *timeline) legend() {
-	fmt.Fprintln(t.out, t.style.dim("L3 leads term 3   C candidate   P asks whether it would win   F follower   x down   + paused"))
+// print writes a line; Flush tells whether that failed.
+func (t *Timeline) print(line string) { _, _ = t.out.WriteString(line + "\n") }
+
+func (t *Timeline) dim(text string) string { return t.color("2", text) }
+
+func (t *Timeline) color(code, text string) string {
+	if !t.Color || text == "" {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-func (t *timeline) head() {
+// The colors.
+const (
+	bold    = "1"
+	faint   = "2"
+	red     = "31"
+	green   = "32"
+	yellow  = "33"
+	magenta = "35"
+)
+
+func (t *Timeline) head() {
 	text := fmt.Sprintf("%*s  ", timeWidth-2, "ms")
 	for slot := range t.states {
 		text += pad(t.bar()+fmt.Sprintf("n%d", slot+1), t.column)
 	}
-	fmt.Fprintln(t.out, t.style.bold(strings.TrimRight(text, " ")))
+	t.print(t.color(bold, strings.TrimRight(text, " ")))
 }
 
 // bar stands before each column that has text in it.
-func (t *timeline) bar() string {
+func (t *Timeline) bar() string {
 	if t.column == stateWidth {
 		return ""
 	}
@@ -98,35 +121,35 @@ func milliseconds(at time.Duration) string {
 }
 
 // everybody draws what happens to the cluster, over the full width.
-func (t *timeline) everybody(n *sim.Note) {
-	paint := t.style.fault
-	if n.Kind == sim.NoteFailure {
-		paint = t.style.red
+func (t *Timeline) everybody(n *Note) {
+	paint := magenta
+	if n.Kind == NoteFailure {
+		paint = red
 	}
-	for i, part := range wrap(n.Text, t.width-timeWidth-6) {
+	for i, part := range wrap(n.Text, t.Width-timeWidth-6) {
 		at, text := milliseconds(n.At), "── "+part+" "
 		if i > 0 {
 			at, text = strings.Repeat(" ", timeWidth), "   "+part
 		} else {
-			text += strings.Repeat("─", max(0, t.width-timeWidth-utf8.RuneCountInString(text)))
+			text += strings.Repeat("─", max(0, t.Width-timeWidth-utf8.RuneCountInString(text)))
 		}
-		fmt.Fprintln(t.out, t.style.dim(at)+paint(text))
+		t.print(t.dim(at) + t.color(paint, text))
 	}
 }
 
 // line draws what one server does.
-func (t *timeline) line(n *sim.Note) {
+func (t *Timeline) line(n *Note) {
 	compact := t.column == stateWidth
 	bar := t.bar()
 	inner := t.column - stateWidth - utf8.RuneCountInString(bar)
 	room, text := inner-1, n.Text
 	if compact {
-		room, text = t.width-timeWidth-len(t.states)*stateWidth, fmt.Sprintf("n%d %s", n.Server+1, n.Text)
+		room, text = t.Width-timeWidth-len(t.states)*stateWidth, fmt.Sprintf("n%d %s", n.Server+1, n.Text)
 	}
 	parts := wrap(text, room)
-	row := t.style.dim(milliseconds(n.At))
+	row := t.dim(milliseconds(n.At))
 	for slot := range t.states {
-		row += t.style.dim(bar) + t.state(slot)
+		row += t.dim(bar) + t.state(slot)
 		switch {
 		case compact:
 		case slot == n.Server:
@@ -140,42 +163,42 @@ func (t *timeline) line(n *sim.Note) {
 		row += t.paint(n, parts[0])
 		indent = timeWidth + len(t.states)*stateWidth
 	}
-	fmt.Fprintln(t.out, strings.TrimRight(row, " "))
+	t.print(strings.TrimRight(row, " "))
 	for _, part := range parts[1:] {
-		fmt.Fprintln(t.out, strings.Repeat(" ", indent)+t.paint(n, part))
+		t.print(strings.Repeat(" ", indent) + t.paint(n, part))
 	}
 }
 
 // state is a server's role and term.
-func (t *timeline) state(slot int) string {
+func (t *Timeline) state(slot int) string {
 	s := &t.states[slot]
-	text, paint := "", t.style.dim
+	text, paint := "", faint
 	switch {
 	case !t.known[slot]:
 	case s.Down:
-		text, paint = "x", t.style.red
+		text, paint = "x", red
 	default:
 		text = string("FCLP"[s.Role]) + fmt.Sprint(s.Term)
 		if s.Role == consensus.Leader {
-			paint = t.style.green
+			paint = green
 		} else if s.Role != consensus.Follower {
-			paint = t.style.yellow
+			paint = yellow
 		}
 		if s.Paused {
 			text += "+"
 		}
 	}
-	return paint(pad(text, stateWidth))
+	return t.color(paint, pad(text, stateWidth))
 }
 
-func (t *timeline) paint(n *sim.Note, text string) string {
+func (t *Timeline) paint(n *Note, text string) string {
 	switch {
-	case n.Kind == sim.NoteMessage || n.Kind == sim.NoteCommit:
-		return t.style.dim(text)
-	case n.Kind == sim.NoteServer:
-		return t.style.fault(text)
+	case n.Kind == NoteMessage || n.Kind == NoteCommit:
+		return t.dim(text)
+	case n.Kind == NoteServer:
+		return t.color(magenta, text)
 	case n.Role == consensus.Leader:
-		return t.style.green(text)
+		return t.color(green, text)
 	}
 	return text
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,9 +27,8 @@ func (o *simOptions) runOne(cmd *cobra.Command) error {
 	if o.trace {
 		trace = lines.Note
 	}
-	began := time.Now()
 	ran := o.try(plan, trace)
-	t := &tally{seeds: 1, first: plan.Seed, workers: 1, took: time.Since(began)}
+	t := &tally{seeds: 1, first: plan.Seed, workers: 1, took: ran.took}
 	t.add(ran)
 	var found *finding
 	switch {
@@ -46,16 +46,23 @@ func (o *simOptions) runOne(cmd *cobra.Command) error {
 		return printJSON(out, result, code)
 	}
 	fmt.Fprintf(out, "%s\n\n", style.bold(fmt.Sprintf("seed %d", plan.Seed)))
-	if o.trace {
-		if err := lines.Draw(out); err != nil {
-			return runError{err}
-		}
-	} else {
+	if !o.trace {
 		printPlan(out, style, plan)
+	} else if err := lines.Draw(out); err != nil {
+		return runError{err}
 	}
-	fmt.Fprintln(out)
-	r := &ran.result
-	fmt.Fprintf(out, "simulated   %v in %v: %s events\n", r.Virtual.Round(time.Millisecond), t.took.Round(time.Millisecond), integration.Thousands(int(r.Events)))
+	o.printResult(out, &ran)
+	if found != nil {
+		fmt.Fprintln(out)
+		found.print(out, style)
+	}
+	return printVerdict(out, style, verdict, code)
+}
+
+// printResult says what became of one run.
+func (o *simOptions) printResult(out io.Writer, t *trial) {
+	r := &t.result
+	fmt.Fprintf(out, "\nsimulated   %v in %v: %s events\n", r.Virtual.Round(time.Millisecond), ms(t.took), integration.Thousands(int(r.Events)))
 	fmt.Fprintf(out, "operations  %s with an answer, %s of unknown outcome\n", integration.Thousands(r.Completed), integration.Thousands(r.Unknown))
 	fmt.Fprintf(out, "committed   %s entries\n", integration.Thousands(int(r.Committed)))
 	for s, n := range r.Coverage {
@@ -66,9 +73,4 @@ func (o *simOptions) runOne(cmd *cobra.Command) error {
 	if o.hash {
 		fmt.Fprintf(out, "hash        %016x\n", r.Hash)
 	}
-	if found != nil {
-		fmt.Fprintln(out)
-		found.print(out, style)
-	}
-	return printVerdict(out, style, verdict, code)
 }

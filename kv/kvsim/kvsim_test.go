@@ -2,6 +2,9 @@ package kvsim
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -59,6 +62,29 @@ func TestSeeds(t *testing.T) {
 				t.Errorf("%d commands ended with code %d: the clients are wrong", n, code)
 			}
 		}
+	}
+}
+
+// Plans that once failed are run for ever.
+func TestPlans(t *testing.T) {
+	files, err := filepath.Glob("testdata/plans/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no plans: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			plan, err := sim.Decode(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r := sim.Run(plan, sim.RunOptions{System: System()}); r.Failure != nil || r.Undecided {
+				t.Errorf("%v, undecided %t", r.Failure, r.Undecided)
+			}
+		})
 	}
 }
 

@@ -48,6 +48,10 @@ var Arrows = map[string]Allowed{
 		Ours: []string{"raft", "raft/consensus", "raft/lab", "rpc"},
 		Why:  "the lab's servers are this host's, and its messages are encoded as rpc encodes them",
 	},
+	"raft/sim": {
+		Ours: []string{"raft/consensus"}, Others: []string{porcupine},
+		Why: "the simulator plays everything around the algorithm: no host, disk or network has a place in it, and no state machine but its own",
+	},
 	"rpc": {
 		Ours: []string{"raft/consensus"}, Others: []string{msgpack},
 		Why: "the transport carries messages and knows neither host nor disk; it reports events instead of logging",
@@ -59,6 +63,10 @@ var Arrows = map[string]Allowed{
 	"kv": {
 		Ours: []string{"raft", "raft/consensus"},
 		Why:  "the state machine is a function of the log",
+	},
+	"kv/kvsim": {
+		Ours: []string{"kv", "raft", "raft/sim"}, Others: []string{porcupine},
+		Why: "it joins the store and the simulator, and neither knows the other",
 	},
 	"kv/api": {
 		Why: "what client and server share is names and limits",
@@ -86,8 +94,8 @@ var Arrows = map[string]Allowed{
 		Why:   "raftctl is a client, and reads data directories; it runs no node",
 	},
 	"cmd/raftdrill": {
-		Ours: []string{"integration", "kv/client", "kv/api"}, Others: []string{cobra, pflag},
-		Why: "drills are run against real processes",
+		Ours: []string{"integration", "kv/client", "kv/api", "raft/sim", "kv/kvsim"}, Others: []string{cobra, pflag, xsys},
+		Why: "drills are run against real processes, or simulated; the terminal is asked how wide it is",
 	},
 	"scripts/tidy":    {Why: "the walls must not lean on what they guard"},
 	"scripts/mutants": {Why: "the runner must work while the code is broken"},

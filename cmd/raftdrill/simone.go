@@ -64,7 +64,7 @@ func (o *simOptions) printResult(out io.Writer, t *trial) {
 	r := &t.result
 	fmt.Fprintf(out, "\nsimulated   %v in %v: %s events\n", r.Virtual.Round(time.Millisecond), ms(t.took), integration.Thousands(int(r.Events)))
 	fmt.Fprintf(out, "operations  %s with an answer, %s of unknown outcome\n", integration.Thousands(r.Completed), integration.Thousands(r.Unknown))
-	fmt.Fprintf(out, "committed   %s entries\n", integration.Thousands(int(r.Committed)))
+	fmt.Fprintf(out, "committed   up to index %s\n", integration.Thousands(int(r.Committed)))
 	for s, n := range r.Coverage {
 		if n > 0 {
 			fmt.Fprintf(out, "reached     %s, %s\n", sim.State(s), count(int(n), "time"))

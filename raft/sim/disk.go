@@ -66,7 +66,8 @@ func (c *cluster) writeTime(d *disk) time.Duration {
 	if int(chance>>10%1000) < k.Spike {
 		took *= time.Duration(k.SpikeFactor)
 	}
-	return took
+	// What is slower still is a disk that hangs, which is an action of its own, and which the last phase can end.
+	return min(took, 20*c.plan.Raft.ElectionTimeout)
 }
 
 // written: so many Saves are on the disk. What waited for them may leave.

@@ -87,8 +87,8 @@ func (c *cluster) start(s *server) {
 	s.timerAt, s.flushDue, s.backlog, s.snapshot = 0, false, nil, nil
 	s.timer++
 	s.waiters, s.reads, s.held = s.waiters[:0], s.reads[:0], nil
-	c.note(s.slot, NoteServer, "starts")
 	c.check.started(s)
+	c.note(s.slot, NoteServer, "starts")
 	c.flush(s)
 }
 

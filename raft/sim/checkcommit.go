@@ -63,11 +63,12 @@ func (k *checker) onQuorum(s *server, index uint64, before placedVoters) bool {
 	return false
 }
 
-// holders are the servers whose disks have the committed entry at index. A disk that is lost counts as it was: its server does
-// not come back, so it keeps what it promised.
+// holders are the servers whose disks have the committed entry at index. What the module has given up already, so that
+// its disk will, does not count. A disk that is lost counts as it was: its server does not come back, so it keeps what it promised.
 func (k *checker) holders(index uint64) (have Set) {
 	for i := range k.servers {
-		if k.has(&k.servers[i].disk.image, index) {
+		v := &k.servers[i]
+		if k.has(&v.disk.image, index) && (!v.up || k.has(&v.view.log, index)) {
 			have |= 1 << i
 		}
 	}

@@ -179,7 +179,8 @@ func (k *checker) logMatching(s *server, index uint64, l link) {
 	}
 }
 
-// keep: a Save is on the disk.
+// keep: a Save is on the disk. It may overwrite there what was committed since its module gave it up: an entry that another leader
+// brought back later (Figure 8). That the module gives up nothing that is committed is checked where it does.
 func (k *checker) keep(s *server, w *write) {
 	d, save := &s.disk.image, &w.save
 	if save.HardState != nil {
@@ -193,12 +194,15 @@ func (k *checker) keep(s *server, w *write) {
 	}
 	first := uint64(save.Entries[0].Index)
 	if first <= d.last() {
-		if l, _ := d.at(first); first <= k.committed() && l.chain == k.chainAt(first) && l != w.links[0] {
-			k.fail("Leader Completeness", "index %d of term %d is committed, and the disk of %s has it", first, l.term, s.id)("it is overwritten there")
-		}
 		d.truncate(first)
 	}
+	chain, _ := k.chainBefore(d, first)
 	for i := range save.Entries {
-		d.append(&save.Entries[i], w.links[i])
+		e := &save.Entries[i]
+		if chain = chainOf(chain, e); chain != w.links[i].chain {
+			k.fail("Immutable Entries", "%s was to save an entry at index %d", s.id, first+uint64(i))("it has become another one, of term %d, before it was written", e.Term)
+			return
+		}
+		d.append(e, w.links[i])
 	}
 }

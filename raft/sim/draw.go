@@ -149,7 +149,7 @@ func (d *drawing) clients() {
 // faults are the kinds of trouble that come again and again; each plan gives each a weight of its own.
 var faults = [...]Kind{
 	Crash, Crash, Pause, Cut, Cut, Clog, Lossy, SlowDisk, HangDisk, ClockRate, ClockJump, Transfer, Compact, ClientCrash, Quiet, Burst, Big,
-	"isolate", "bridge", "swizzle", "crash-all",
+	"isolate", "bridge", "swizzle", "crash-all", "forget",
 	Replace, AddLearner, AddVoter, Promote, Demote, Remove, // the last six change the membership
 }
 
@@ -169,7 +169,7 @@ func (d *drawing) actions() {
 	mean := d.plan.Raft.ElectionTimeout * time.Duration(d.pick(1, 2, 5, 10))
 	if d.restless {
 		for at := time.Duration(0); at < d.plan.Duration; at += d.span(1, 4*d.plan.Raft.ElectionTimeout) {
-			d.fault(at, d.pickKind(Crash, Pause, "isolate", Transfer, Clog))
+			d.fault(at, d.pickKind(Crash, Pause, "isolate", Transfer, Clog, "forget"))
 		}
 	}
 	for at := d.around(mean); total > 0 && at < d.plan.Duration; at += d.around(mean) {
@@ -252,11 +252,26 @@ func (d *drawing) fault(at time.Duration, kind Kind) {
 		a.Server, a.For = d.server(), 0
 	case ClientCrash:
 		a.Value, a.For = d.below(d.plan.Clients.Number), 0
-	case Cut, Clog, "isolate", "bridge", "swizzle", "crash-all":
+	case Cut, Clog, "isolate", "bridge", "swizzle", "crash-all", "forget":
 		d.links(a)
 		return
 	}
 	d.add(a)
+}
+
+// forget hangs a leader's disk and crashes it, so that it forgets what others have from it, while what they say of it is held back;
+// when it leads again, perhaps, nobody hears it any more, and then comes what was held back.
+func (d *drawing) forget(a Action, one Set) {
+	t := d.plan.Raft.ElectionTimeout
+	hang, clog, crash, cut := a, a, a, a
+	hang.Kind, hang.For = HangDisk, d.span(t/4, 2*t)
+	clog.Kind, clog.From, clog.To, clog.For = Clog, one, 1<<maxServers-1, hang.For+d.span(2*t, 8*t)
+	clog.At += d.span(0, hang.For/2)
+	crash.Kind, crash.At, crash.For = Crash, hang.At+d.span(hang.For/2, hang.For), d.span(1, t/2)
+	cut.Kind, cut.At, cut.For = Cut, crash.At+crash.For+d.span(t, 4*t), d.span(t, 5*t)
+	for _, b := range [...]Action{hang, clog, crash, cut} {
+		d.add(b)
+	}
 }
 
 // links adds what takes several actions or sets of servers.
@@ -292,6 +307,8 @@ func (d *drawing) links(a Action) {
 			b.For = d.while()
 			d.add(b)
 		}
+	case "forget": // a leader loses what others have from it, leads again, and hears late what they said of it
+		d.forget(a, one)
 	case "crash-all": // a power failure
 		for slot := range d.plan.Servers {
 			b := a

@@ -201,5 +201,5 @@ func (c *cluster) patience() time.Duration {
 		chunk = 256 << 10
 	}
 	turn := c.plan.Network.Delay + c.plan.Network.MinDelay + c.plan.Disk.Delay + c.plan.Host.Batch
-	return 200*c.plan.Raft.ElectionTimeout + 2*longest + time.Duration(4*bytes/chunk)*turn
+	return 100*c.plan.Raft.ElectionTimeout + 2*longest + time.Duration(4*bytes/chunk)*turn
 }

@@ -138,7 +138,12 @@ func (s Set) has(slot int) bool { return s>>slot&1 == 1 }
 func (s Set) size() int         { return bits.OnesCount32(uint32(s)) }
 
 // String gives the names: "n1,n3".
-func (s Set) String() string { return "n" + strings.ReplaceAll(s.numbers(), ",", ",n") }
+func (s Set) String() string {
+	if s == 0 {
+		return "nobody"
+	}
+	return "n" + strings.ReplaceAll(s.numbers(), ",", ",n")
+}
 
 func (s Set) numbers() string {
 	var text []byte

@@ -14,6 +14,7 @@ var (
 	from     = flag.Uint64("from", 1, "the first seed of TestSeeds and TestHunt")
 	oneSeed  = flag.Uint64("seed", 0, "TestSeeds runs only this seed, and tells all of it")
 	messages = flag.Bool("messages", false, "with -seed: the messages, too")
+	shrink   = flag.Int("shrink", 0, "how many runs TestHunt may take to make the plan smaller that it found")
 	hunt     = flag.Int("hunt", 2000, "how many seeds TestHunt tries until it finds something")
 )
 
@@ -70,10 +71,13 @@ func TestHunt(t *testing.T) {
 		n = min(n, 50)
 	}
 	tried := 0
-	Search(*from, n, RunOptions{}, func(_ *Plan, r Result) bool {
+	Search(*from, n, RunOptions{}, func(plan *Plan, r Result) bool {
 		tried++
 		if r.Failure != nil {
 			t.Errorf("found with %d seeds: %v", tried, r.Failure)
+			if *shrink > 0 {
+				t.Log(describeShrunk(Shrink(plan, RunOptions{}, *shrink)))
+			}
 		}
 		return r.Failure == nil
 	})

@@ -41,6 +41,10 @@ var Arrows = map[string]Allowed{
 		Tests: []string{"raft/lab", "raft/lab/labnet"}, // its external tests are the lab's
 		Why:   "who embeds raft links the algorithm and a logger; disk and network come through Persister and Peer",
 	},
+	"raft/sim": {
+		Ours: []string{"raft/consensus"}, Others: []string{porcupine},
+		Why: "the simulator drives the algorithm as it is; host, disk and network are its own, so that one seed is one run",
+	},
 	"raft/lab": {
 		Why: "the lab judges any system that can do what it asks, real processes among them",
 	},

@@ -52,10 +52,6 @@ var Arrows = map[string]Allowed{
 		Ours: []string{"raft", "raft/consensus", "raft/lab", "rpc"},
 		Why:  "the lab's servers are this host's, and its messages are encoded as rpc encodes them",
 	},
-	"raft/sim": {
-		Ours: []string{"raft/consensus"}, Others: []string{porcupine},
-		Why: "the simulator plays everything around the algorithm: no host, disk or network has a place in it, and no state machine but its own",
-	},
 	"rpc": {
 		Ours: []string{"raft/consensus"}, Others: []string{msgpack},
 		Why: "the transport carries messages and knows neither host nor disk; it reports events instead of logging",

@@ -67,7 +67,7 @@ func (c *cluster) writeTime(d *disk) time.Duration {
 		took *= time.Duration(k.SpikeFactor)
 	}
 	// What is slower still is a disk that hangs, which is an action of its own, and which the last phase can end.
-	return min(took, 20*c.plan.Raft.ElectionTimeout)
+	return min(took, 60*c.plan.Raft.ElectionTimeout)
 }
 
 // written: so many Saves are on the disk. What waited for them may leave.

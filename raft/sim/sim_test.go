@@ -116,7 +116,7 @@ func TestTraceChangesNothing(t *testing.T) {
 // The sample of seeds reaches every state that is counted: what is never reached is never tested.
 func TestSeedsReachRareStates(t *testing.T) {
 	var cover Coverage
-	Search(1, 1200, RunOptions{}, func(_ *Plan, r Result) bool {
+	Search(1, 2400, RunOptions{}, func(_ *Plan, r Result) bool {
 		cover.Add(r.Coverage)
 		return true
 	})

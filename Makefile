@@ -15,7 +15,7 @@ MAKEFLAGS += --no-print-directory
 QUICK = $$($(GO) list ./... | grep -v -e '/integration$$' -e '/scripts/readme$$')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test lab quick race cover bench mutants lint fmt fmtcheck vet tidy hooks clean
+.PHONY: help build demo run test lab sim quick race cover bench mutants lint fmt fmtcheck vet tidy hooks clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ test: ## all tests with the race detector (RUN=regexp PKG=./wal)
 lab: ## the lab's parts 2A to 2D: in one process in virtual time, then over real processes (minutes)
 	@cd raft && $(GO) test -count=1 -run '2A|2B|2C|2D'
 	@cd integration && $(GO) test -count=1 -timeout 10m -run '2A|2B|2C|2D'
+
+SEEDS ?= 2000
+sim: build ## simulate SEEDS clusters and their faults, and check every promise: seconds (SEEDS=2000)
+	@bin/raftdrill sim --seeds $(SEEDS)
 
 quick: fmtcheck ## build, vet and unit tests: seconds when warm; what the commit hook runs
 	@$(GO) build ./...

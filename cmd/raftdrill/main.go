@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/raftnode/raft/raft/sim"
 )
 
 // The exit codes.
@@ -45,7 +47,10 @@ func (e runError) Unwrap() error { return e.error }
 
 // execute runs one command line and gives the exit code.
 func execute(ctx context.Context, args []string, in io.Reader, out, talk io.Writer) int {
-	root := newRoot()
+	return executeCommand(ctx, newRoot(), args, in, out, talk)
+}
+
+func executeCommand(ctx context.Context, root *cobra.Command, args []string, in io.Reader, out, talk io.Writer) int {
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)
@@ -66,13 +71,16 @@ func execute(ctx context.Context, args []string, in io.Reader, out, talk io.Writ
 	return exitUsage
 }
 
-func newRoot() *cobra.Command {
+func newRoot() *cobra.Command { return newRootWith(systems) }
+
+func newRootWith(system func(kv bool) sim.System) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "raftdrill",
-		Short: "Break clusters of real raftnode processes, and judge what clients saw",
+		Short: "Break clusters, of real raftnode processes or simulated, and judge what clients saw",
 		Example: `  raftdrill run demo
   raftdrill run crashes --rounds 100 --seed 7
-  raftdrill up`,
+  raftdrill up
+  raftdrill sim --seeds 2000`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
@@ -80,6 +88,6 @@ func newRoot() *cobra.Command {
 	}
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsages | plain"))
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(newRun(), newList(), newUp(), newVersion())
+	root.AddCommand(newRun(), newList(), newSim(system), newUp(), newVersion())
 	return root
 }

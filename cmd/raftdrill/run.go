@@ -181,18 +181,16 @@ func findings(r integration.Report) [][2]string {
 type style bool
 
 func styleFor(out io.Writer) style {
-	f, ok := out.(*os.File)
-	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
-		return false
-	}
-	info, err := f.Stat()
-	return style(err == nil && info.Mode()&os.ModeCharDevice != 0)
+	return style(isTerminal(out) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb")
 }
 
 func (s style) bold(text string) string  { return s.code("1", text) }
 func (s style) dim(text string) string   { return s.code("2", text) }
 func (s style) red(text string) string   { return s.code("31", text) }
 func (s style) green(text string) string { return s.code("32", text) }
+
+func (s style) yellow(text string) string { return s.code("33", text) }
+func (s style) fault(text string) string  { return s.code("35", text) }
 
 func (s style) code(code, text string) string {
 	if !s || text == "" {

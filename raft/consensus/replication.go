@@ -22,6 +22,9 @@ func (m *Module) Propose(kind EntryKind, data []byte) (Index, Term, error) {
 		return 0, 0, ErrNotLeader
 	case m.transfer.to != "":
 		return 0, 0, ErrTransferring
+	case m.log.lastTerm() != m.currentTerm:
+		// The first entry of the term always fits: what earlier terms left is committed with it (§5.4.2), so without it neither
+		// bound would ever be met again.
 	case m.log.bytes+size > m.cfg.MaxLogBytes:
 		return 0, 0, ErrLogFull
 	case m.uncommittedBytes > 0 && m.uncommittedBytes+size > m.cfg.MaxUncommittedBytes:

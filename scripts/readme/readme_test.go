@@ -122,7 +122,7 @@ func TestWalk(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), walkTime)
 	defer cancel()
 	w := &walk{ctx: ctx, dir: t.TempDir(), places: places(t), nodes: map[string]*terminal{}, commands: map[string]block{}}
-	build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(w.dir, "bin")+"/", "./cmd/raftnode", "./cmd/raftctl")
+	build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(w.dir, "bin")+"/", "./cmd/raftnode", "./cmd/raftctl", "./cmd/raftdrill")
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)

@@ -41,6 +41,10 @@ var Arrows = map[string]Allowed{
 		Tests: []string{"raft/lab", "raft/lab/labnet"}, // its external tests are the lab's
 		Why:   "who embeds raft links the algorithm and a logger; disk and network come through Persister and Peer",
 	},
+	"raft/sim": {
+		Ours: []string{"raft/consensus"}, Others: []string{porcupine},
+		Why: "the simulator drives the algorithm as it is; host, disk and network are its own, so that one seed is one run",
+	},
 	"raft/lab": {
 		Why: "the lab judges any system that can do what it asks, real processes among them",
 	},
@@ -59,6 +63,10 @@ var Arrows = map[string]Allowed{
 	"kv": {
 		Ours: []string{"raft", "raft/consensus"},
 		Why:  "the state machine is a function of the log",
+	},
+	"kv/kvsim": {
+		Ours: []string{"kv", "raft", "raft/sim"}, Others: []string{porcupine},
+		Why: "it joins the store and the simulator, and neither knows the other",
 	},
 	"kv/api": {
 		Why: "what client and server share is names and limits",
@@ -86,8 +94,8 @@ var Arrows = map[string]Allowed{
 		Why:   "raftctl is a client, and reads data directories; it runs no node",
 	},
 	"cmd/raftdrill": {
-		Ours: []string{"integration", "kv/client", "kv/api"}, Others: []string{cobra, pflag},
-		Why: "drills are run against real processes",
+		Ours: []string{"integration", "kv/client", "kv/api", "raft/sim", "kv/kvsim"}, Others: []string{cobra, pflag, xsys},
+		Why: "drills are run against real processes, or simulated; the terminal is asked how wide it is",
 	},
 	"scripts/tidy":    {Why: "the walls must not lean on what they guard"},
 	"scripts/mutants": {Why: "the runner must work while the code is broken"},

@@ -1,0 +1,54 @@
+package sim
+
+// State is something that happens seldom and that bugs like. Runs count how often they saw it: what no seed reaches, no seed
+// tests.
+type State int
+
+// The states that are counted.
+const (
+	CrashBeforeSync          State = iota // a crash took what a Save had not yet put on the disk
+	CrashInSnapshot                       // a crash while a snapshot was being written
+	LeaderCrashWithTail                   // a leader crashed with entries that were not committed
+	LeaderWithOldTail                     // a new leader's log has entries of earlier terms that are not committed (Figure 8)
+	TwoLeaders                            // somebody became leader while another one, of an earlier term, thought it was
+	Truncated                             // entries were deleted for a leader's
+	SnapshotTaken                         // the log was compacted
+	SnapshotSending                       // a leader began to send a snapshot
+	SnapshotInstalled                     // a follower took a leader's snapshot
+	InstallOverConflict                   // and its log had another entry at the snapshot's last index
+	CompactionDuringTransfer              // a leader compacted while it was sending a snapshot
+	JointConfiguration                    // a joint configuration was appended
+	JointUnderPartition                   // one came into force while links were cut
+	ConfigurationTruncated                // a configuration was deleted with other entries
+	DiskWiped                             // a server lost its disk
+	ReadAtStepDown                        // a leader lost leadership with reads under way
+	StepDownOfHungDisk                    // a leader stepped down while its disk hung
+	TransferStarted                       // a leader began to hand over
+	RepeatApplied                         // a command was in the log twice, and took effect once
+	RepeatTooOld                          // so much later that its result was forgotten
+	NoProgress                            // a leader told of a member that comes no further
+	NoQuorumLeft                          // at the end too much was lost for a quorum
+	states
+)
+
+// String names the state.
+func (s State) String() string {
+	return [...]string{
+		"crash before sync", "crash in snapshot", "leader crash with tail", "leader with old tail", "two leaders", "truncated",
+		"snapshot taken", "snapshot sending", "snapshot installed", "install over conflict", "compaction during transfer",
+		"joint configuration", "joint under partition", "configuration truncated", "disk wiped", "read at step-down",
+		"step-down of hung disk", "transfer started", "repeat applied", "repeat too old", "no progress", "no quorum left",
+	}[s]
+}
+
+// Coverage counts states, by State.
+type Coverage [states]uint64
+
+func (c *Coverage) saw(s State) { c[s]++ }
+
+// Add adds the counts of another run.
+func (c *Coverage) Add(other Coverage) {
+	for i, n := range other {
+		c[i] += n
+	}
+}

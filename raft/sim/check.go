@@ -283,6 +283,9 @@ func (k *checker) read(s *server, q *asked, r consensus.Read) {
 	if uint64(r.Index) < q.floor {
 		k.fail("Linearizable Reads", "index %d was committed when %s was asked to read", q.floor, s.id)("it reads at index %d", r.Index)
 	}
+	if q.event == k.done && k.config.members.size() > 1 {
+		k.cover.saw(ReadByLease)
+	}
 	if s.applied < uint64(r.Index) {
 		k.fail("Linearizable Reads", "%s may read once it has applied index %d", s.id, r.Index)("it has applied index %d", s.applied)
 	}

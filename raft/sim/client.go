@@ -76,7 +76,7 @@ type asked struct {
 	seq    uint64
 	query  []byte
 	floor  uint64 // what was committed anywhere when it was asked
-	lease  bool
+	event  uint64 // when
 }
 
 func (c *cluster) addClient(place int) {
@@ -123,6 +123,9 @@ func (c *cluster) begin(k *client) {
 	knobs := c.plan.Clients
 	if c.big > 0 {
 		knobs.ValueBytes *= c.big
+	}
+	if k.place < knobs.Readers {
+		knobs.Reads = 1000
 	}
 	k.op = c.system.Workload.Next(k.rand, &knobs, k.id, k.seq)
 	k.busy, k.began, k.attempts = true, c.done, 0
@@ -251,7 +254,7 @@ func (c *cluster) askModule(s *server, r *request) {
 		return
 	}
 	s.reads = append(s.reads, asked{
-		id: c.readIDs, client: r.client, from: r.id, seq: r.seq, query: r.op.Body, floor: c.check.committed(),
+		id: c.readIDs, client: r.client, from: r.id, seq: r.seq, query: r.op.Body, floor: c.check.committed(), event: c.done,
 	})
 	c.input(s)
 }

@@ -21,6 +21,7 @@ const (
 	JointUnderPartition                   // one came into force while links were cut
 	ConfigurationTruncated                // a configuration was deleted with other entries
 	DiskWiped                             // a server lost its disk
+	ReadByLease                           // a read was answered at once
 	ReadAtStepDown                        // a leader lost leadership with reads under way
 	StepDownOfHungDisk                    // a leader stepped down while its disk hung
 	TransferStarted                       // a leader began to hand over
@@ -36,7 +37,7 @@ func (s State) String() string {
 	return [...]string{
 		"crash before sync", "crash in snapshot", "leader crash with tail", "leader with old tail", "two leaders", "truncated",
 		"snapshot taken", "snapshot sending", "snapshot installed", "install over conflict", "compaction during transfer",
-		"joint configuration", "joint under partition", "configuration truncated", "disk wiped", "read at step-down",
+		"joint configuration", "joint under partition", "configuration truncated", "disk wiped", "read by lease", "read at step-down",
 		"step-down of hung disk", "transfer started", "repeat applied", "repeat too old", "no progress", "no quorum left",
 	}[s]
 }

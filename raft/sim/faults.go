@@ -83,6 +83,9 @@ func (c *cluster) actOn(s *server, i int, a *Action) {
 	}
 	switch a.Kind {
 	case Crash:
+		if a.Value == 1 && s.view.role == consensus.Leader {
+			return
+		}
 		c.crash(s, a.Chance)
 		c.after(a.For, s, evRestart, 0)
 	case Pause:

@@ -166,7 +166,7 @@ func (c *cluster) dismiss(k *client) {
 
 // enough: ten writes and ten reads; or more of the one if the clients never ask for the other.
 func (end *ending) enough() bool {
-	most := 2 * (endWrites + endReads)
+	const most = 20 * (endWrites + endReads)
 	return (end.writes >= endWrites || end.asked[0] == 0 && end.reads >= most) &&
 		(end.reads >= endReads || end.asked[1] == 0 && end.writes >= most)
 }
@@ -184,7 +184,7 @@ func (c *cluster) watch() {
 			"in %v they completed %d writes and %d reads%s", time.Duration(c.now)-c.plan.Duration, end.writes, end.reads, c.describe())
 		return
 	}
-	if k := &c.clients[0]; end.enough() && !c.plan.Raft.Noop && !k.busy {
+	if k := &c.clients[len(c.clients)-1]; end.enough() && !c.plan.Raft.Noop && !k.busy {
 		k.gone = false // a new leader without a no-op commits what is left only with another command
 		c.begin(k)
 	}

@@ -201,5 +201,9 @@ func (c *cluster) patience() time.Duration {
 		chunk = 256 << 10
 	}
 	turn := c.plan.Network.Delay + c.plan.Network.MinDelay + c.plan.Disk.Delay + c.plan.Host.Batch
-	return 100*c.plan.Raft.ElectionTimeout + 2*longest + time.Duration(4*bytes/chunk)*turn
+	entries := 0
+	if r := &c.plan.Raft; r.MaxBatchBytes+r.MaxInflightMessages+r.MaxInflightBytes > 0 { // the log may go over one by one
+		entries = len(c.check.commits)
+	}
+	return 100*c.plan.Raft.ElectionTimeout + 2*longest + time.Duration(entries)*turn + time.Duration(4*bytes/chunk)*turn
 }

@@ -83,6 +83,7 @@ type Clients struct {
 	Timeout    time.Duration `json:"timeout"`
 	Attempts   int           `json:"attempts"` // then the outcome is unknown
 	Reads      int           `json:"reads"`    // how many operations are reads
+	Readers    int           `json:"readers"`  // so many clients only read: no write holds them up
 	Keys       int           `json:"keys"`     // at any time
 	ValueBytes int           `json:"value_bytes"`
 	Loss       int           `json:"loss"` // of requests, and of answers
@@ -105,7 +106,7 @@ type Kind string
 
 // The kinds of actions.
 const (
-	Crash       Kind = "crash"        // Server stops, with any part of what its disk was writing; it restarts after For
+	Crash       Kind = "crash"        // Server stops, with any part of what its disk was writing; it restarts after For; Value 1: but not if it leads
 	Pause       Kind = "pause"        // Server does nothing for For, then takes in all that came
 	Cut         Kind = "cut"          // messages From, To are lost; with Server as leader: all of its links, Value 0 both ways, 1 out, 2 in
 	Clog        Kind = "clog"         // messages From, To are held, and come when it ends
@@ -200,8 +201,8 @@ func (p *Plan) validate() error {
 		return fmt.Errorf("sim: the plan has %d servers; 1 to %d can be run", p.Servers, maxFounders)
 	case p.Raft.HeartbeatInterval <= 0 || p.Raft.ElectionTimeout < 2*p.Raft.HeartbeatInterval:
 		return fmt.Errorf("sim: the plan's election timeout, %v, must be at least twice its heartbeat, %v", p.Raft.ElectionTimeout, p.Raft.HeartbeatInterval)
-	case p.Clients.Number < 1 || p.Clients.Number > maxClients || p.Clients.Keys < 1 || p.Clients.Attempts < 1 || p.Clients.Timeout <= 0:
-		return fmt.Errorf("sim: the plan's clients need a number from 1 to %d, keys, attempts and a timeout", maxClients)
+	case p.Clients.Number < 1 || p.Clients.Number > maxClients || p.Clients.Keys < 1 || p.Clients.Attempts < 1 || p.Clients.Readers >= p.Clients.Number || p.Clients.Timeout <= 0:
+		return fmt.Errorf("sim: the plan's clients need a number from 1 to %d, some that are no readers, keys, attempts and a timeout", maxClients)
 	case p.Duration < 0 || p.Duration > time.Hour:
 		return fmt.Errorf("sim: the plan's duration is %v; it may be up to an hour", p.Duration)
 	}

@@ -117,6 +117,7 @@ var simpler = []func(p *Plan){
 	func(p *Plan) { p.Clients.Keys = 1 },
 	func(p *Plan) { p.Clients.ValueBytes = 1 },
 	func(p *Plan) { p.Clients.Reads = 0 },
+	func(p *Plan) { p.Clients.Readers = 0 },
 	func(p *Plan) { p.Clients.Think *= 4 },
 	func(p *Plan) { p.Raft.LeaseDuration = 0 },
 	func(p *Plan) { p.Raft.PreVote = false },

@@ -47,6 +47,9 @@ func (d *drawing) quickRestart(a Action, one Set) {
 	away := a
 	away.Kind, away.From, away.To, away.For = Cut, 1<<maxServers-1, one, d.span(t, 3*t)
 	d.add(away)
+	quiet := a // or the server that is kept away is behind, and gets no votes
+	quiet.Kind, quiet.At, quiet.For = Quiet, max(a.At-t/2, 0), away.For+t/2
+	d.add(quiet)
 	at := a.At + away.For
 	for slot := range d.plan.Servers {
 		if one.has(slot) {

@@ -40,8 +40,6 @@ func (k *checker) fact(s *server, f consensus.Fact) (elected bool) {
 		k.cover.saw(SnapshotSending)
 	case consensus.TransferStarted:
 		k.cover.saw(TransferStarted)
-	case consensus.NoProgress:
-		k.cover.saw(NoProgress)
 	}
 	return false
 }

@@ -165,8 +165,8 @@ func (d *drawing) actions() {
 	for i, kind := range faults {
 		if d.chance(500) && d.fits(i, kind) {
 			d.weights[i] = 1 + d.below(10)
-			if d.members && i >= len(faults)-memberKinds {
-				d.weights[i] *= 2
+			if d.favours(i, kind) {
+				d.weights[i] *= 3
 			}
 			total += d.weights[i]
 		}
@@ -181,6 +181,15 @@ func (d *drawing) actions() {
 		d.fault(at, d.weighted(total))
 	}
 	slices.SortStableFunc(d.plan.Actions, func(a, b Action) int { return int(a.At - b.At) })
+}
+
+// favours tells whether a kind is what makes this plan interesting.
+func (d *drawing) favours(i int, kind Kind) bool {
+	switch kind {
+	case "late-answers", "lost-farewell", "quick-restart":
+		return d.plan.Raft.LeaseDuration > 0
+	}
+	return d.members && i >= len(faults)-memberKinds
 }
 
 // fits tells whether the kind may be in this plan: leases rest on clocks that do not jump.

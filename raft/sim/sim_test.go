@@ -2,6 +2,7 @@ package sim
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,16 +11,16 @@ import (
 )
 
 var (
-	seeds    = flag.Int("seeds", 1500, "how many seeds TestSeeds tries")
-	from     = flag.Uint64("from", 1, "the first seed of TestSeeds and TestHunt")
-	oneSeed  = flag.Uint64("seed", 0, "TestSeeds runs only this seed, and tells all of it")
+	seeds    = flag.Int("seeds", 2000, "how many seeds TestHunt tries")
+	from     = flag.Uint64("from", 1, "the first of them")
+	all      = flag.Bool("all", false, "TestHunt goes on after what it finds")
+	shrink   = flag.Int("shrink", 0, "how many runs TestHunt may take to make a plan smaller that fails")
+	oneSeed  = flag.Uint64("seed", 0, "TestHunt runs only this seed, and prints its timeline")
 	messages = flag.Bool("messages", false, "with -seed: the messages, too")
-	shrink   = flag.Int("shrink", 0, "how many runs TestHunt may take to make the plan smaller that it found")
-	hunt     = flag.Int("hunt", 2000, "how many seeds TestHunt tries until it finds something")
 )
 
-// TestSeeds runs many clusters. On a failure it says how to see it again.
-func TestSeeds(t *testing.T) {
+// TestHunt runs many clusters, until it finds something. It is also what the mutants of the algorithm are hunted with.
+func TestHunt(t *testing.T) {
 	if *oneSeed != 0 {
 		tell(t, Draw(*oneSeed))
 		return
@@ -30,57 +31,59 @@ func TestSeeds(t *testing.T) {
 	}
 	var events uint64
 	var virtual time.Duration
-	completed, unknown := 0, 0
+	var cover Coverage
+	tried, completed, unknown := 0, 0, 0
 	Search(*from, n, RunOptions{}, func(plan *Plan, r Result) bool {
-		if r.Failure != nil {
-			t.Errorf("%v\nto see it: go test ./raft/sim -run TestSeeds -seed %d -v", r.Failure, plan.Seed)
-		}
-		if r.Undecided {
-			t.Errorf("seed %d: its history was not decided in time", plan.Seed)
-		}
+		tried++
 		events += r.Events
 		virtual += r.Virtual
 		completed += r.Completed
 		unknown += r.Unknown
-		return true
+		cover.Add(r.Coverage)
+		found(t, tried, plan, r)
+		return *all || !t.Failed()
 	})
-	t.Logf("%d seeds: %d events, %v of virtual time, %d operations with a known outcome and %d without", n, events, virtual.Round(time.Second), completed, unknown)
-	if completed < 10*n || unknown == 0 {
-		t.Errorf("%d operations of clients with a known outcome and %d without are too few to say that anything was tested", completed, unknown)
+	t.Logf("%d seeds: %d events, %v of virtual time, %d operations with a known outcome and %d without", tried, events, virtual.Round(time.Second), completed, unknown)
+	if !t.Failed() && n >= 1000 {
+		reached(t, cover)
+	}
+}
+
+// found reports what a run found.
+func found(t *testing.T, tried int, plan *Plan, r Result) {
+	t.Helper()
+	if r.Undecided {
+		t.Errorf("seed %d: its history was not decided in time", plan.Seed)
+	}
+	if r.Failure == nil {
+		return
+	}
+	t.Errorf("found with %d seeds: %v\nto see it: go test ./raft/sim -run TestHunt -v -seed %d", tried, r.Failure, plan.Seed)
+	if *shrink > 0 {
+		t.Log(describeShrunk(Shrink(plan, RunOptions{}, *shrink)))
+	}
+}
+
+// reached: the seeds reach every state that is counted. What is never reached is never tested.
+func reached(t *testing.T, cover Coverage) {
+	for i, n := range cover {
+		t.Logf("%-28s %d", State(i), n)
+		if n == 0 {
+			t.Errorf("no seed reaches the state %q", State(i))
+		}
 	}
 }
 
 // tell runs a plan and prints its timeline.
 func tell(t *testing.T, plan *Plan) {
 	t.Logf("%s", plan.Encode())
-	timeline := Timeline{Messages: *messages}
+	timeline := NewTimeline(os.Stdout, plan.Servers)
+	timeline.Messages = *messages
 	r := Run(plan, RunOptions{Trace: timeline.Note})
-	if err := timeline.Draw(os.Stdout); err != nil {
-		t.Error(err)
-	}
 	if r.Failure != nil {
 		t.Errorf("%v", r.Failure)
 	}
 	t.Logf("hash %x, %d events, %v, %d committed", r.Hash, r.Events, r.Virtual, r.Committed)
-}
-
-// TestHunt stops at the first thing that it finds. It is what mutants of the algorithm are hunted with.
-func TestHunt(t *testing.T) {
-	n := *hunt
-	if testing.Short() {
-		n = min(n, 50)
-	}
-	tried := 0
-	Search(*from, n, RunOptions{}, func(plan *Plan, r Result) bool {
-		tried++
-		if r.Failure != nil {
-			t.Errorf("found with %d seeds: %v", tried, r.Failure)
-			if *shrink > 0 {
-				t.Log(describeShrunk(Shrink(plan, RunOptions{}, *shrink)))
-			}
-		}
-		return r.Failure == nil
-	})
 }
 
 // A run is a function of its plan: the same plan gives the same run, event for event, also after it was written and read.
@@ -109,21 +112,6 @@ func TestTraceChangesNothing(t *testing.T) {
 		a, b := Run(plan, RunOptions{}), Run(plan, RunOptions{Trace: func(Note) { notes++ }})
 		if a.Hash != b.Hash || notes == 0 {
 			t.Errorf("seed %d: hash %x, and with a trace of %d notes %x", seed, a.Hash, notes, b.Hash)
-		}
-	}
-}
-
-// The sample of seeds reaches every state that is counted: what is never reached is never tested.
-func TestSeedsReachRareStates(t *testing.T) {
-	var cover Coverage
-	Search(1, 2400, RunOptions{}, func(_ *Plan, r Result) bool {
-		cover.Add(r.Coverage)
-		return true
-	})
-	for i, n := range cover {
-		t.Logf("%-28s %d", State(i), n)
-		if n == 0 {
-			t.Errorf("no seed reaches the state %q", State(i))
 		}
 	}
 }
@@ -219,5 +207,18 @@ func TestPlansThatCannotBeRunAreRefused(t *testing.T) {
 		if _, err := Decode([]byte(text)); err == nil || !strings.HasPrefix(err.Error(), "sim: ") {
 			t.Errorf("%q: got error %v", text, err)
 		}
+	}
+}
+
+// A timeline shows each server in its column.
+func TestTimeline(t *testing.T) {
+	var out strings.Builder
+	l := NewTimeline(&out, 2)
+	l.Note(Note{At: 1500 * time.Microsecond, Server: 1, Text: "became leader of term 1"})
+	l.Note(Note{At: 2 * time.Millisecond, Server: -1, Text: "cut n1 to n2"})
+	l.Note(Note{At: 3 * time.Millisecond, Server: 0, Text: "secret", Message: true})
+	want := fmt.Sprintf("%12s | %-40s | %-40s | later ones\n%12s | %40s | became leader of term 1\n%12s === cut n1 to n2\n", "", "n1", "n2", "1.5ms", "", "2ms")
+	if out.String() != want || l.Err() != nil {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 	}
 }

@@ -129,10 +129,8 @@ func (c *cluster) begin(k *client) {
 	}
 	k.op = c.system.Workload.Next(k.rand, &knobs, k.id, k.seq)
 	k.busy, k.began, k.attempts = true, c.done, 0
-	if c.end.begun && k.op.Read {
-		c.end.asked[1]++
-	} else if c.end.begun {
-		c.end.asked[0]++
+	if c.end.begun {
+		c.end.ask(k.op)
 	}
 	k.floor = c.check.acked
 	c.ask(k)

@@ -6,18 +6,19 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/anishathalye/porcupine"
 
 	"github.com/raftnode/raft/raft/sim"
 )
 
-// counter is a state machine of one's own: commands add to a sum, queries read it. It knows no sessions, so its clients do not try
-// again.
+// counter is a state machine of one's own: commands add to a sum, queries read it. A command is the client, its seq and the number, in
+// eight bytes each. It knows no sessions, so its clients do not try again.
 type counter struct{ sum uint64 }
 
 func (c *counter) Apply(_ uint64, command []byte) []byte {
-	c.sum += binary.BigEndian.Uint64(command)
+	c.sum += binary.BigEndian.Uint64(command[16:])
 	return c.Snapshot()
 }
 
@@ -36,11 +37,18 @@ func (c *counter) Restore(snapshot []byte) error {
 // adding is what its clients do.
 type adding struct{}
 
-func (adding) Next(rng *rand.Rand, _ *sim.Clients, _, _ uint64) sim.Operation {
+func (adding) Next(rng *rand.Rand, _ *sim.Clients, client, seq uint64) sim.Operation {
 	if rng.IntN(3) == 0 {
 		return sim.Operation{Read: true}
 	}
-	return sim.Operation{Body: binary.BigEndian.AppendUint64(nil, 1+rng.Uint64N(9))}
+	body := binary.BigEndian.AppendUint64(nil, client)
+	body = binary.BigEndian.AppendUint64(body, seq)
+	return sim.Operation{Body: binary.BigEndian.AppendUint64(body, 1+rng.Uint64N(9))}
+}
+
+// whose tells the commands apart.
+func whose(command []byte) (client, seq uint64) {
+	return binary.BigEndian.Uint64(command), binary.BigEndian.Uint64(command[8:])
 }
 
 // counterModel says what a counter would answer.
@@ -49,24 +57,17 @@ var counterModel = porcupine.Model{
 	Step: func(state, input, output any) (bool, any) {
 		sum, op, out := state.(uint64), input.(sim.Operation), output.(sim.Outcome)
 		if !op.Read {
-			sum += binary.BigEndian.Uint64(op.Body)
+			sum += binary.BigEndian.Uint64(op.Body[16:])
 		}
 		return out.Unknown || binary.BigEndian.Uint64(out.Result) == sum, sum
 	},
 }
 
-// few keeps histories small enough for a model that knows of no keys.
-func few(p *sim.Plan) {
-	p.Clients.Number = min(p.Clients.Number, 3)
-	p.Clients.Think = max(p.Clients.Think, p.Raft.ElectionTimeout)
-	p.Clients.Timeout = 20 * p.Raft.ElectionTimeout
-}
-
 func TestCounter(t *testing.T) {
 	sim.Test(t, sim.Options{
 		Seeds:  60,
-		System: sim.System{Machine: func() sim.Machine { return &counter{} }, Workload: adding{}, Model: &counterModel},
-		Adjust: few,
+		System: sim.System{Machine: func() sim.Machine { return &counter{} }, Workload: adding{}, Once: whose, Model: &counterModel},
+		Adjust: func(p *sim.Plan) { p.Duration = min(p.Duration, 5*time.Second) },
 	})
 }
 

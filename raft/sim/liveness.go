@@ -56,6 +56,11 @@ func (c *cluster) beginEnd() {
 		return
 	}
 	c.note(-1, NoteFault, "the faults end: %s are healed and must show that they live", end.quorum)
+	for i := range c.clients {
+		if k := &c.clients[i]; k.busy {
+			end.ask(k.op)
+		}
+	}
 	c.heal()
 	end.deadline = c.now + int64(c.patience())
 	c.plan1(event{at: c.now + int64(c.plan.Raft.ElectionTimeout), kind: evWatch})
@@ -134,6 +139,15 @@ func (end *ending) target(k *client) int {
 	return slot
 }
 
+// ask notes what clients want in the last phase.
+func (end *ending) ask(op Operation) {
+	if op.Read {
+		end.asked[1]++
+	} else {
+		end.asked[0]++
+	}
+}
+
 // completed counts what clients get done in the last phase. When it is enough they stop.
 func (end *ending) completed(c *cluster) {
 	if !end.begun {
@@ -166,7 +180,7 @@ func (c *cluster) dismiss(k *client) {
 
 // enough: ten writes and ten reads; or more of the one if the clients never ask for the other.
 func (end *ending) enough() bool {
-	const most = 20 * (endWrites + endReads)
+	const most = 5 * (endWrites + endReads)
 	return (end.writes >= endWrites || end.asked[0] == 0 && end.reads >= most) &&
 		(end.reads >= endReads || end.asked[1] == 0 && end.writes >= most)
 }

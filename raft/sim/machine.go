@@ -44,8 +44,9 @@ type System struct {
 	// Sessions: the machine applies a command of the same client and seq at most once. Then clients try again when no
 	// answer comes; else they do not, and the outcome is unknown.
 	Sessions bool
-	// Once, if not nil, tells which client and seq a command is of: it is checked that a command that is in the log twice has the
-	// same result both times. A nil result stands for "too old to remember".
+	// Once, if not nil, tells which client and seq a command is of. Then it is checked that a command that is in the log twice has the
+	// same result both times (a nil result stands for "too old to remember"), and histories are judged much sooner, because the log
+	// tells when each command took effect.
 	Once func(command []byte) (client, seq uint64)
 	// Model, if not nil, is what a history of operations has to fit. Its inputs are Operation, its outputs Outcome.
 	Model *porcupine.Model

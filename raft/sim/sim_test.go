@@ -2,7 +2,6 @@ package sim
 
 import (
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -77,9 +76,11 @@ func reached(t *testing.T, cover Coverage) {
 // tell runs a plan and prints its timeline.
 func tell(t *testing.T, plan *Plan) {
 	t.Logf("%s", plan.Encode())
-	timeline := NewTimeline(os.Stdout, plan.Servers)
-	timeline.Messages = *messages
+	timeline := Timeline{Messages: *messages}
 	r := Run(plan, RunOptions{Trace: timeline.Note})
+	if err := timeline.Draw(os.Stdout); err != nil {
+		t.Error(err)
+	}
 	if r.Failure != nil {
 		t.Errorf("%v", r.Failure)
 	}
@@ -207,18 +208,5 @@ func TestPlansThatCannotBeRunAreRefused(t *testing.T) {
 		if _, err := Decode([]byte(text)); err == nil || !strings.HasPrefix(err.Error(), "sim: ") {
 			t.Errorf("%q: got error %v", text, err)
 		}
-	}
-}
-
-// A timeline shows each server in its column.
-func TestTimeline(t *testing.T) {
-	var out strings.Builder
-	l := NewTimeline(&out, 2)
-	l.Note(Note{At: 1500 * time.Microsecond, Server: 1, Text: "became leader of term 1"})
-	l.Note(Note{At: 2 * time.Millisecond, Server: -1, Text: "cut n1 to n2"})
-	l.Note(Note{At: 3 * time.Millisecond, Server: 0, Text: "secret", Message: true})
-	want := fmt.Sprintf("%12s | %-40s | %-40s | later ones\n%12s | %40s | became leader of term 1\n%12s === cut n1 to n2\n", "", "n1", "n2", "1.5ms", "", "2ms")
-	if out.String() != want || l.Err() != nil {
-		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 	}
 }

@@ -202,8 +202,8 @@ func (c *cluster) serverEvent(s *server, e *event) {
 			c.flush(s)
 		}
 	case evDisk:
-		if e.gen == s.life {
-			c.written(s, int(e.arg))
+		if e.gen == s.life && e.arg == s.disk.turn {
+			c.written(s)
 		}
 	case evApply:
 		if e.gen == s.life {

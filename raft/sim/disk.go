@@ -13,7 +13,8 @@ type disk struct {
 	queue     []write // oldest first; the first busy ones are being written
 	whole     []write // the array of queue from its beginning, to be used again
 	busy      int
-	slow      int64 // so many times as long as usual
+	turn      uint32 // counts writes that were planned: what was planned differently is void
+	slow      int64  // so many times as long as usual
 	hungUntil int64
 }
 
@@ -56,7 +57,22 @@ func (c *cluster) writeNext(s *server) {
 	if behind := time.Duration(d.hungUntil - c.now); behind > 0 {
 		took += behind
 	}
-	c.after(took, s, evDisk, uint32(d.busy))
+	c.writtenIn(took, s)
+}
+
+// writtenIn plans the end of what is being written.
+func (c *cluster) writtenIn(took time.Duration, s *server) {
+	s.disk.turn++
+	c.after(took, s, evDisk, s.disk.turn)
+}
+
+// healDisk lets a disk work as it should, on what it is writing too.
+func (c *cluster) healDisk(s *server) {
+	d := &s.disk
+	d.hungUntil, d.slow = c.now, 1
+	if d.busy > 0 {
+		c.writtenIn(c.writeTime(d), s)
+	}
 }
 
 func (c *cluster) writeTime(d *disk) time.Duration {
@@ -70,12 +86,13 @@ func (c *cluster) writeTime(d *disk) time.Duration {
 	return min(took, 60*c.plan.Raft.ElectionTimeout)
 }
 
-// written: so many Saves are on the disk. What waited for them may leave.
-func (c *cluster) written(s *server, n int) {
+// written: what was being written is on the disk. What waited for it may leave.
+func (c *cluster) written(s *server) {
 	d := &s.disk
+	n := d.busy
 	// A disk that hung while this was under way is done when it no longer hangs.
 	if behind := d.hungUntil - c.now; behind > 0 {
-		c.after(time.Duration(behind), s, evDisk, uint32(n))
+		c.writtenIn(time.Duration(behind), s)
 		return
 	}
 	own := false

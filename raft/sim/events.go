@@ -17,7 +17,7 @@ const (
 	evDeliver   eventKind = iota // arg: message
 	evTimer                      // gen: of the timer
 	evFlush                      // the host has gathered enough
-	evDisk                       // arg: so many writes are done
+	evDisk                       // arg: which planned end of a write
 	evApply                      // the state machine has time
 	evCompact                    // a snapshot is ready
 	evRestart                    // a crashed server comes back

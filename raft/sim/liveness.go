@@ -95,7 +95,7 @@ func (c *cluster) heal() {
 	c.plan = &healed
 	c.end.quorum.each(func(slot int) {
 		s := &c.servers[slot]
-		s.disk.hungUntil, s.disk.slow = c.now, 1
+		c.healDisk(s)
 		for s.paused > 0 {
 			c.resume(s)
 		}
@@ -104,7 +104,7 @@ func (c *cluster) heal() {
 		}
 		c.end.quorum.each(func(to int) {
 			w := &c.links[slot*maxServers+to]
-			w.cut, w.clogged = 0, 0
+			w.cut, w.clogged, w.lastAt = 0, 0, 0 // a new connection does not wait for what is under way on the old one
 			c.release(w, to)
 		})
 	})

@@ -205,5 +205,5 @@ func (c *cluster) patience() time.Duration {
 	if r := &c.plan.Raft; r.MaxBatchBytes+r.MaxInflightMessages+r.MaxInflightBytes > 0 { // the log may go over one by one
 		entries = len(c.check.commits)
 	}
-	return 100*c.plan.Raft.ElectionTimeout + 2*longest + time.Duration(entries)*turn + time.Duration(4*bytes/chunk)*turn
+	return 100*c.plan.Raft.ElectionTimeout + 2*longest + time.Duration(entries)*turn + time.Duration(10*bytes/chunk)*turn
 }

@@ -93,6 +93,11 @@ func (c *cluster) allAgree(servers Set) bool {
 		if s.lost {
 			continue
 		}
+		if s.up { // it may have what it has not yet given away
+			if st := s.module.Status(); uint64(st.ConfigIndex) > c.check.config.index && !votersOf(st.Config).stay(servers) {
+				return false
+			}
+		}
 		for _, d := range [2]*image{&s.disk.image, &s.view.log} {
 			for _, config := range d.configs {
 				if config.index > c.check.config.index && !config.stay(servers) {

@@ -19,7 +19,7 @@ func TestQueue(t *testing.T) {
 		q.push(e)
 		want = append(want, e)
 		if i%3 == 2 {
-			i := slices.IndexFunc(want, func(e event) bool { return e == minEvent(want) })
+			i := slices.Index(want, minEvent(want))
 			if got := q.pop(); got != want[i] {
 				t.Fatalf("got %v, want %v", got, want[i])
 			}

@@ -159,13 +159,14 @@ func (m *Module) handleInstallSnapshotReply(msg *InstallSnapshotReply) {
 	m.confirmReads()
 }
 
-// expect learns from an answer how long to wait for the next one: an election timeout, or twice as long as this one took, and twice as long as
-// before if the chunk has to be sent again. So a link that is slow, or gets slow, is not filled with repeats.
+// expect learns from an answer how long to wait for the next one: twice as long as this chunk took, and twice as long as
+// before if the chunk has to be sent again. So a link that is slow, or gets slow, is not filled with repeats, and what is lost on a fast one
+// is soon sent again.
 func (s *outgoing) expect(offset uint64, now time.Duration, cfg *Config) {
-	switch offset {
-	case s.next:
-		s.wait = max(2*(now-s.sentAt), cfg.ElectionTimeout)
-	case s.offset:
+	switch {
+	case offset == s.next && offset > s.offset:
+		s.wait = 2 * max(now-s.sentAt, cfg.HeartbeatInterval)
+	case offset == s.offset && s.next > s.offset:
 		s.wait = min(2*s.wait, maxChunkTimeouts*cfg.ElectionTimeout)
 	}
 }

@@ -125,6 +125,12 @@ func (c *cluster) cutOff() {
 	}
 }
 
+// separates tells whether nothing arrives any more: also what was under way when the quorum was separated is lost, or heartbeats of a leader
+// outside could keep its followers in the quorum content for as long as messages may be late.
+func (end *ending) separates(from, to int) bool {
+	return end.cutOff && end.quorum.has(from) != end.quorum.has(to)
+}
+
 // target is whom a client asks in the last phase: one of the quorum after the other.
 func (end *ending) target(k *client) int {
 	slot := -1

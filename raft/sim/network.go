@@ -72,7 +72,7 @@ func (c *cluster) deliver(e *event) {
 		return
 	}
 	msg := c.messages.take(e.arg)
-	if !s.up {
+	if !s.up || c.end.separates(slotOf(msg.Head().From), s.slot) {
 		return
 	}
 	c.hash = mix(c.hash, messageHash(msg))

@@ -21,7 +21,7 @@ const (
 func torture() bool { return os.Getenv(reportVariable) != "" }
 
 // scripts are what the test binary does as a child, by the name in scriptVariable.
-var scripts = map[string]func(dir string) error{"life": scriptLife, "recover": scriptRecover, "fill": scriptFill, "files": scriptFiles}
+var scripts = map[string]func(dir string) error{"life": scriptLife, "recover": scriptRecover}
 
 // strace counts the calls of each thread for itself, so all that counts is done by one.
 func init() {

@@ -1,3 +1,5 @@
+//go:build linux
+
 package powerfs
 
 import "math/rand/v2"

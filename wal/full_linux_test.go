@@ -14,6 +14,8 @@ import (
 	"github.com/raftnode/raft/raft/consensus"
 )
 
+func init() { scripts["fill"], scripts["files"] = scriptFill, scriptFiles }
+
 // smallDisk is a file system of so many bytes.
 func smallDisk(t *testing.T, size int) string {
 	t.Helper()
@@ -21,11 +23,11 @@ func smallDisk(t *testing.T, size int) string {
 		t.Skip("mounts a file system")
 	}
 	dir := t.TempDir()
-	if err := mountTmpfs(dir, size); err != nil {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0700", size)); err != nil {
 		t.Skipf("no tmpfs may be mounted here (root is needed): %v", err)
 	}
 	t.Cleanup(func() {
-		if err := unmount(dir); err != nil {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
 			t.Error(err)
 		}
 	})

@@ -69,10 +69,15 @@ func TestHungFsyncOfRecovery(t *testing.T) {
 }
 
 // Each deed of a life with snapshots and removals fails in turn. The first error is final, and what was acknowledged is there.
-func TestFirstErrorWithSnapshotsIsFinal(t *testing.T) {
+func TestTortureEachErrorIsFinal(t *testing.T) {
+	step := 4
+	if torture() {
+		step = 1
+	}
+	var count tally
 	for _, kind := range []string{"write", "sync", "dir", "create", "snapwrite", "snapsync", "rename", "remove", "close"} {
 		failed := 0
-		for after := 0; failed == after; after++ {
+		for after := 0; failed*step == after; after += step {
 			dir := t.TempDir()
 			d := &faultyDisk{}
 			l := openFaulty(t, dir, d)
@@ -96,10 +101,11 @@ func TestFirstErrorWithSnapshotsIsFinal(t *testing.T) {
 				d.fail = ""
 			}
 			abandon(t, l)
-			new(tally).judge(t, what, dir, scriptSaves(), acked)
+			count.judge(t, what, dir, scriptSaves(), acked)
 		}
 		if failed == 0 {
 			t.Errorf("no %s failed", kind)
 		}
 	}
+	count.report(t, "errors, each of another deed of a life")
 }

@@ -86,7 +86,8 @@ func scriptRecover(dir string) error {
 func runScript(dir, script string, wrapper ...string) ([]string, error) {
 	args := append(wrapper[:len(wrapper):len(wrapper)], os.Args[0])
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), killDirVariable+"="+dir, scriptVariable+"="+script)
+	// The race detector would let each of them sleep for a second at its end.
+	cmd.Env = append(os.Environ(), killDirVariable+"="+dir, scriptVariable+"="+script, "GORACE=atexit_sleep_ms=0")
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()

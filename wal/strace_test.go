@@ -40,7 +40,7 @@ func killedAt(t *testing.T, dir, script, call string, n int) (acked int, killed 
 // removes. The next process is killed at each of its calls while it recovers. Then the log opens, and what was acknowledged is there.
 func TestTortureKillAtEachCall(t *testing.T) {
 	needStrace(t)
-	step, nestedStep := 9, 13
+	step, nestedStep := 5, 7
 	if torture() {
 		step, nestedStep = 1, 1
 	}
@@ -56,7 +56,7 @@ func TestTortureKillAtEachCall(t *testing.T) {
 				continue // it was still loading
 			}
 			what := fmt.Sprintf("killed at %s %d", call, n)
-			if n%9 == 1 && n > 1 && (torture() || call == "fsync") {
+			if torture() && n%9 == 0 || !torture() && call == "fsync" && n == 1+2*step {
 				killRecovery(t, &nested, what, dir, nestedStep, acked)
 			}
 			first.judge(t, what, dir, scriptSaves(), acked)

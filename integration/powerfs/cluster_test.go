@@ -59,10 +59,10 @@ func newRack(t *testing.T) *rack {
 }
 
 // write lets clients write until the context ends.
-func (r *rack) write(ctx context.Context, round int) {
+func (r *rack) write(ctx context.Context, round, size int) {
 	var group sync.WaitGroup
 	for worker := range 4 {
-		value := make([]byte, 1+r.random.IntN(20_000))
+		value := make([]byte, 1+size/(1+worker))
 		for i := range value {
 			value[i] = byte('a' + worker)
 		}
@@ -191,7 +191,8 @@ func TestPowerLossOfACluster(t *testing.T) {
 		}
 		writing, stop := context.WithCancel(ctx)
 		var group sync.WaitGroup
-		group.Go(func() { r.write(writing, round) })
+		size := r.random.IntN(40_000)
+		group.Go(func() { r.write(writing, round, size) })
 		for enough := r.acknowledged() + 20 + r.random.IntN(200); r.acknowledged() < enough && ctx.Err() == nil; {
 			if _, _, err := r.WaitLeader(ctx, 0); err != nil {
 				t.Fatal(err)

@@ -42,12 +42,8 @@ func newRack(t *testing.T) *rack {
 		}
 		r.disks = append(r.disks, fs)
 	}
-	binary := filepath.Join(t.TempDir(), "raftnode")
-	if out, err := exec.Command("go", "build", "-C", "../..", "-o", binary, "./cmd/raftnode").CombinedOutput(); err != nil {
-		t.Fatalf("build raftnode: %v\n%s", err, out)
-	}
 	var err error
-	if r.Cluster, err = integration.NewCluster(integration.Config{Binary: binary, Dir: dir}); err != nil {
+	if r.Cluster, err = integration.NewCluster(integration.Config{Binary: build(t), Dir: dir}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -56,6 +52,16 @@ func newRack(t *testing.T) *rack {
 		}
 	})
 	return r
+}
+
+// build makes a raftnode of the module above.
+func build(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "raftnode")
+	if out, err := exec.Command("go", "build", "-C", "../..", "-o", binary, "./cmd/raftnode").CombinedOutput(); err != nil {
+		t.Fatalf("build raftnode: %v\n%s", err, out)
+	}
+	return binary
 }
 
 // write lets clients write until the context ends.

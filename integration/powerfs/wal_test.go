@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -44,6 +45,7 @@ type server struct {
 	promised consensus.Saved
 	commit   consensus.Index
 	inFlight []consensus.Save
+	beside   bool // snapshots are prepared beside the Saves
 	count    tally
 }
 
@@ -87,11 +89,16 @@ func (s *server) live(n int) {
 		return
 	}
 	life := &life{random: s.random, sum: s.promised, commit: s.commit}
+	var preparing sync.WaitGroup
 	for range n {
 		batch := life.batch()
 		s.inFlight = append(s.inFlight, batch...)
 		if s.random.IntN(3) == 0 && batch[0].Snapshot != nil {
 			_ = log.PrepareSnapshot(batch[0].Snapshot) // if it fails, Save may try again
+		}
+		if s.beside && s.random.IntN(4) == 0 {
+			ahead := snapshotAt(consensus.Position{Index: life.last() + 1, Term: life.sum.HardState.Term})
+			preparing.Go(func() { _ = log.PrepareSnapshot(ahead) }) // perhaps a Save will name it
 		}
 		if err := log.Save(batch); err != nil {
 			if !s.fs.Faulted() {
@@ -108,6 +115,7 @@ func (s *server) live(n int) {
 		s.inFlight, s.commit = nil, life.commit
 		s.count.acknowledged++
 	}
+	preparing.Wait()
 	_ = log.Close() // nothing is promised by it
 }
 
@@ -118,6 +126,7 @@ func TestPowerLossOfALog(t *testing.T) {
 		lives = 1500
 	}
 	s := newServer(t, 1)
+	s.beside = true
 	for life := range lives {
 		s.fs.CutAt(1 + s.random.IntN(1+s.random.IntN(200)))
 		s.live(60)

@@ -24,7 +24,7 @@ func smallDisk(t *testing.T, size int) string {
 	}
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0700", size)); err != nil {
-		t.Skipf("no tmpfs may be mounted here (root is needed): %v", err)
+		skip(t, "no tmpfs may be mounted here: root is needed", err)
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {

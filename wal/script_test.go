@@ -133,6 +133,13 @@ func (c *tally) report(t *testing.T, what string) {
 	reportLine(t, line)
 }
 
+// skip says why a test cannot run here, in the report too.
+func skip(t *testing.T, why string, err error) {
+	t.Helper()
+	reportLine(t, fmt.Sprintf("     0 of %s, skipped: %s: %v", t.Name(), why, err))
+	t.SkipNow()
+}
+
 func reportLine(t *testing.T, line string) {
 	t.Helper()
 	t.Log(line)

@@ -18,10 +18,10 @@ func needStrace(t *testing.T) {
 		t.Skip("traces processes")
 	}
 	if _, err := exec.LookPath("strace"); err != nil {
-		t.Skip("no strace here: install it (the package strace)")
+		skip(t, "install the package strace", err)
 	}
 	if out, err := exec.Command("strace", "-qq", "-o", "/dev/null", "-e", "inject=fsync:signal=SIGKILL:when=9", "true").CombinedOutput(); err != nil {
-		t.Skipf("strace may trace nothing here: %v: %s", err, out)
+		skip(t, "strace may trace nothing here: "+string(out), err)
 	}
 }
 

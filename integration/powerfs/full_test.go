@@ -75,7 +75,7 @@ func smallDisk(t *testing.T, dir string) string {
 	}
 	check(t, os.Mkdir(dir, 0o700))
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=32m,mode=0700"); err != nil {
-		t.Skipf("no tmpfs may be mounted here (root is needed): %v", err)
+		skip(t, "no tmpfs may be mounted here: root is needed", err)
 	}
 	t.Cleanup(func() { check(t, syscall.Unmount(dir, syscall.MNT_DETACH)) })
 	return dir

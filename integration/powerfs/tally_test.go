@@ -45,6 +45,18 @@ func (c *tally) report(t *testing.T, what string) {
 	t.Helper()
 	line := fmt.Sprintf("%6d %s: %d Saves or writes acknowledged, %d lost, %d wrong states, %d starts failed that should have worked",
 		c.faults, what, c.acknowledged, c.lost, c.wrong, c.failedStarts)
+	reportLine(t, line)
+}
+
+// skip says why a test cannot run here, in the report too.
+func skip(t *testing.T, why string, err error) {
+	t.Helper()
+	reportLine(t, fmt.Sprintf("     0 of %s, skipped: %s: %v", t.Name(), why, err))
+	t.SkipNow()
+}
+
+func reportLine(t *testing.T, line string) {
+	t.Helper()
 	t.Log(line)
 	name := os.Getenv(reportVariable)
 	if name == "" {

@@ -25,7 +25,7 @@ func mounted(t *testing.T) (*powerfs.FS, string) {
 	fs, dir := powerfs.New(), t.TempDir()
 	unmount, err := fs.Mount(dir)
 	if err != nil {
-		t.Skipf("no FUSE here (root, or the package fuse3, and /dev/fuse are needed): %v", err)
+		skip(t, "no FUSE here: /dev/fuse is needed, and root or the package fuse3", err)
 	}
 	t.Cleanup(func() {
 		runtime.GC() // what a failed log has open

@@ -43,7 +43,7 @@ func newRack(t *testing.T) *rack {
 		r.disks = append(r.disks, fs)
 	}
 	var err error
-	if r.Cluster, err = integration.NewCluster(integration.Config{Binary: build(t), Dir: dir}); err != nil {
+	if r.Cluster, err = integration.NewCluster(integration.Config{Binary: build(t), Dir: dir, Args: []string{"--snapshot-entries", "40"}}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -215,6 +215,9 @@ func TestPowerLossOfACluster(t *testing.T) {
 	}
 	if _, err := r.WaitConverged(ctx); err != nil {
 		t.Error(err)
+	}
+	if status, err := r.Status(ctx, r.Nodes()[0]); err != nil || status.SnapshotIndex == 0 {
+		t.Errorf("no snapshot was taken, %v: this proves less than it should", err)
 	}
 	r.count.acknowledged = r.acknowledged()
 	r.count.report(t, "power losses of raftnodes")

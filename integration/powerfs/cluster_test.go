@@ -187,7 +187,7 @@ func TestPowerLossOfACluster(t *testing.T) {
 		rounds = 30
 	}
 	r := newRack(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	r.back(ctx, 0, 1, 2)
 	for round := range rounds {

@@ -11,11 +11,14 @@ RUN     ?=
 BENCH   ?= .
 MAKEFLAGS += --no-print-directory
 
+# A module of its own: who uses this one must not get the dependencies of a file system.
+POWERFS = integration/powerfs
+
 # What takes real processes and seconds stays out of `make quick`.
 QUICK = $$($(GO) list ./... | grep -v -e '/integration$$' -e '/scripts/readme$$')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test lab sim quick race cover bench mutants lint fmt fmtcheck vet tidy hooks clean
+.PHONY: help build demo run test lab sim torture quick race cover bench mutants lint fmt fmtcheck vet tidy hooks clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,7 +42,8 @@ test: ## all tests with the race detector (RUN=regexp PKG=./wal)
 		race=; echo "make test: no C compiler, so no race detector: install gcc to have it" >&2; \
 		[ -z "$(REQUIRE_RACE)" ] || exit 1; \
 	fi; \
-	$(GO) test $$race -timeout 5m -run '$(RUN)' -skip '^TestProcesses2' $(PKG)
+	$(GO) test $$race -timeout 5m -run '$(RUN)' -skip '^TestProcesses2' $(PKG) || exit; \
+	[ '$(PKG)' != ./... ] || $(GO) -C $(POWERFS) test $$race -timeout 5m -run '$(RUN)' ./...
 
 lab: ## the lab's parts 2A to 2D: in one process in virtual time, then over real processes (minutes)
 	@cd raft && $(GO) test -count=1 -run '2A|2B|2C|2D'
@@ -48,6 +52,13 @@ lab: ## the lab's parts 2A to 2D: in one process in virtual time, then over real
 SEEDS ?= 2000
 sim: build ## simulate SEEDS clusters and their faults, and check every promise: seconds (SEEDS=2000)
 	@bin/raftdrill sim --seeds $(SEEDS)
+
+# The same tests as in `make test`, with nothing left out. Those that need root, strace, FUSE or a tmpfs say so where these are missing.
+torture: ## kill it at each system call, cut the power, fill the disk, damage its files: what the log survives, in figures (minutes)
+	@report=$$(mktemp); export TORTURE_REPORT=$$report; failed=0; \
+	$(GO) test -count=1 -timeout 20m -run Torture ./wal || failed=1; \
+	$(GO) -C $(POWERFS) test -count=1 -timeout 20m ./... || failed=1; \
+	echo; cat "$$report"; rm -f "$$report"; exit $$failed
 
 quick: fmtcheck ## build, vet and unit tests: seconds when warm; what the commit hook runs
 	@$(GO) build ./...
@@ -78,10 +89,12 @@ fmtcheck: ## say which Go files gofmt would change
 
 vet: ## go vet
 	@$(GO) vet ./...
+	@$(GO) -C $(POWERFS) vet ./...
 
 tidy: ## the walls: imports, budgets, package docs; go.mod and go.sum as tidy has them
 	@$(GO) test -count=1 ./scripts/tidy
 	@$(GO) mod tidy -diff
+	@$(GO) -C $(POWERFS) mod tidy -diff
 
 hooks: ## make git run `make quick` before each commit
 	@git config core.hooksPath scripts/hooks && echo "make quick now runs before each commit; undo: git config --unset core.hooksPath"

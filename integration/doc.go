@@ -21,7 +21,7 @@
 //
 // A seed decides which faults come, in which order and after what pauses, not how the processes interleave:
 // a second run with the same seed is a similar run, not the same. A SIGKILL loses nothing that was
-// written to a file, so these runs say nothing about a loss of power. It needs a Unix: there is no SIGSTOP elsewhere.
+// written to a file, so these runs say nothing about a loss of power: those below powerfs do. It needs a Unix: there is no SIGSTOP elsewhere.
 //
 // # Example
 //

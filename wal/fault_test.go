@@ -22,12 +22,17 @@ type faultyDisk struct {
 	after int    // so many of them succeed before
 	// stopAt is the number of the first deed, of any kind, from which on nothing is done any more; 0: none.
 	stopAt int
+	hang   string // such a deed waits for goOn
+	goOn   chan struct{}
 	// rewritten is what was written again, from one offset to another.
 	rewritten [][2]int64
 }
 
 func (d *faultyDisk) do(deed string) error {
 	d.deeds = append(d.deeds, deed)
+	if deed == d.hang {
+		<-d.goOn
+	}
 	if d.stopAt > 0 && len(d.deeds) >= d.stopAt {
 		return errDisk
 	}

@@ -28,7 +28,11 @@ const (
 // TestMain lets the test binary be the process that is killed.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(killDirVariable); dir != "" {
-		if err := child(dir); err != nil {
+		live := child
+		if name := os.Getenv(scriptVariable); name != "" {
+			live = scripts[name]
+		}
+		if err := live(dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

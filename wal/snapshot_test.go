@@ -99,8 +99,10 @@ func TestDamagedSnapshotFile(t *testing.T) {
 		"longer":                  {append(slices.Clip(whole), 0), "bytes follow the head"},
 		"of another node":         {otherNode, "belongs to another directory"},
 		"of another snapshot":     {sameStore, "not the one that the log speaks of"},
-		"blocks swapped": {slices.Concat(whole[:head], whole[head+block:head+2*block], whole[head:head+block], whole[head+2*block:]),
-			"the checksum of the block"},
+		"blocks swapped": {
+			slices.Concat(whole[:head], whole[head+block:head+2*block], whole[head:head+block], whole[head+2*block:]),
+			"the checksum of the block",
+		},
 		"random": {bytes.Repeat([]byte("GET / HTTP/1.1\r\n"), 99), "at offset 0"},
 	} {
 		t.Run(what, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -36,7 +37,7 @@ func (r *runner) judge(ctx context.Context, m mutant) (verdict, error) {
 	}
 	if key := m.Package + " " + m.Run; !r.sound[key] {
 		// The cache is welcome here: the code is as it was.
-		out, err := r.test(ctx, "-run", m.Run, m.Package)
+		out, err := r.test(ctx, m.Package, "-run", m.Run)
 		switch {
 		case err != nil:
 			return verdict{by: "nothing: the test fails without the mutant too: " + firstFailure(out)}, ctx.Err()
@@ -45,12 +46,13 @@ func (r *runner) judge(ctx context.Context, m mutant) (verdict, error) {
 		}
 		r.sound[key] = true
 	}
-	build := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", os.DevNull, m.Package)
-	build.Dir = r.root
+	dir, name := r.module(m.Package)
+	build := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", os.DevNull, name)
+	build.Dir = dir
 	if out, err := build.CombinedOutput(); err != nil {
 		return verdict{by: "nothing: it does not compile: " + lastLine(out)}, ctx.Err()
 	}
-	out, err := r.test(ctx, "-count=1", "-overlay", overlay, "-run", m.Run, m.Package)
+	out, err := r.test(ctx, m.Package, "-count=1", "-overlay", overlay, "-run", m.Run)
 	if err == nil {
 		return verdict{by: "nothing: it survives"}, nil
 	}
@@ -89,11 +91,22 @@ func (r *runner) overlay(m mutant) (string, error) {
 	return overlay, errors.Join(os.WriteFile(mutated, []byte(src), 0o600), os.WriteFile(overlay, text, 0o600))
 }
 
-// test runs go test and gives its events.
-func (r *runner) test(ctx context.Context, args ...string) ([]event, error) {
+// module gives the directory of the module that a package is in, which may be one of its own below the root, and the package's name there.
+func (r *runner) module(pkg string) (dir, name string) {
+	for at := filepath.Join(r.root, pkg); at != r.root && strings.HasPrefix(at, r.root); at = filepath.Dir(at) {
+		if _, err := os.Stat(filepath.Join(at, "go.mod")); err == nil {
+			return at, "./" + strings.TrimPrefix(filepath.Join(r.root, pkg), at)
+		}
+	}
+	return r.root, pkg
+}
+
+// test runs go test on a package and gives its events.
+func (r *runner) test(ctx context.Context, pkg string, args ...string) ([]event, error) {
+	dir, name := r.module(pkg)
 	// vet is off: a mutant that vet would refuse has not been noticed by a test.
-	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json", "-vet=off", "-timeout", "120s"}, args...)...)
-	cmd.Dir = r.root
+	cmd := exec.CommandContext(ctx, "go", slices.Concat([]string{"test", "-json", "-vet=off", "-timeout", "120s"}, args, []string{name})...)
+	cmd.Dir = dir
 	out, err := cmd.Output()
 	var events []event
 	for line := range bytes.Lines(out) {

@@ -31,6 +31,32 @@ func module(t *testing.T) string {
 	return root
 }
 
+// A package may be in a module of its own, below the root: its tests run there, and may judge code of the root.
+func TestJudgeInAModuleBelow(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a small module a few times")
+	}
+	root := module(t)
+	below := filepath.Join(root, "below", "deep")
+	if err := os.MkdirAll(below, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		filepath.Join(root, "below", "go.mod"): "module below\n\ngo 1.26.0\n\nrequire m v0.0.0\n\nreplace m => ../\n",
+		filepath.Join(below, "a_test.go"): "package deep\n\nimport (\n\t\"m\"\n\t\"testing\"\n)\n\n" +
+			"func TestAdd(t *testing.T) { if m.Add(1, 2) != 3 { t.Fail() } }\n",
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := &runner{root: root, scratch: t.TempDir(), sound: map[string]bool{}}
+	got, err := r.judge(t.Context(), mutant{File: "a.go", From: "a + b", To: "a - b", Package: "./below/deep", Run: "TestAdd"})
+	if want := (verdict{caught: true, by: "TestAdd"}); err != nil || got != want {
+		t.Errorf("%+v, %v; want %+v", got, err, want)
+	}
+}
+
 // This is the test of the judge: each way in which a mutant can fail to prove anything.
 func TestJudge(t *testing.T) {
 	if testing.Short() {

@@ -17,6 +17,7 @@ const (
 	datadriven = "github.com/cockroachdb/datadriven"
 	goleak     = "go.uber.org/goleak"
 	xsys       = "golang.org/x/sys"
+	gofuse     = "github.com/hanwen/go-fuse" // only in the module integration/powerfs
 )
 
 // Allowed is what one package may import. Packages of this repository are named by their directory,
@@ -82,6 +83,11 @@ var Arrows = map[string]Allowed{
 	"integration": {
 		Ours: []string{"kv/client", "kv/api", "raft/lab"}, Others: []string{porcupine},
 		Why: "the harness sees what users see: processes and their API; the lab brings scripts and imports nothing",
+	},
+	"integration/powerfs": {
+		Others: []string{gofuse},
+		Tests:  []string{"wal", "raft/consensus", "integration", "kv/client", "kv/api"},
+		Why:    "the file system knows nothing of what is tried on it; it is a module of its own, so that nobody gets its dependencies with ours",
 	},
 	"cmd/raftnode": {
 		Ours:   []string{"raft", "raft/consensus", "rpc", "wal", "kv", "kv/api", "kv/server"},

@@ -1,0 +1,192 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/raftnode/raft/raft/consensus"
+)
+
+func init() { scripts["fill"], scripts["files"] = scriptFill, scriptFiles }
+
+// smallDisk is a file system of so many bytes.
+func smallDisk(t *testing.T, size int) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("mounts a file system")
+	}
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0700", size)); err != nil {
+		skip(t, "no tmpfs may be mounted here: root is needed", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// scriptFill saves what the child of TestKill saves, until that fails.
+func scriptFill(dir string) error {
+	round, err := strconv.ParseUint(os.Getenv(killRoundVariable), 10, 64)
+	if err != nil {
+		return err
+	}
+	l, err := Open(dir, killOptions)
+	if err != nil {
+		return err
+	}
+	saved, err := l.Load()
+	if err != nil {
+		return err
+	}
+	for i, save := range lifeOf(round, saved) {
+		if save.Snapshot != nil && i%2 == 0 {
+			if err := l.PrepareSnapshot(save.Snapshot); err != nil {
+				fmt.Fprintln(os.Stderr, "this may fail:", err)
+			}
+		}
+		if err := l.Save([]consensus.Save{save}); err != nil {
+			return err
+		}
+		fmt.Println("acked", i)
+	}
+	return l.Close()
+}
+
+// A disk is filled and freed, again and again. A process that finds no room says so and ends; the next one starts, or says that there is
+// still no room; and with room again, all is there that was acknowledged.
+func TestTortureFullDisk(t *testing.T) {
+	cycles := 12
+	if torture() {
+		cycles = 150
+	}
+	disk := smallDisk(t, 4<<20)
+	dir, ballast := filepath.Join(disk, "log"), filepath.Join(disk, "ballast")
+	random := rand.New(rand.NewPCG(8, 9))
+	var state consensus.Saved
+	var count tally
+	full := 0
+	for round := range uint64(cycles) {
+		fillDisk(t, ballast, disk, random.IntN(1+random.IntN(200_000)))
+		t.Setenv(killRoundVariable, fmt.Sprint(round))
+		acked, err := runScript(dir, "fill")
+		if err != nil {
+			full++
+			checkNoRoom(t, err)
+			_, err := runScript(dir, "recover")
+			checkNoRoom(t, err)
+		}
+		if err := os.Remove(ballast); err != nil {
+			t.Fatal(err)
+		}
+		count.faults++
+		count.acknowledged += len(acked)
+		l, err := Open(dir, killOptions)
+		if err != nil {
+			count.failedStarts++
+			t.Fatalf("round %d: open, with room again: %v", round, err)
+		}
+		got := mustLoad(t, l)
+		if _, found := prefixOfLife(got, state, lifeOf(round, state), len(acked)); !found {
+			count.lost++
+			t.Fatalf("round %d, %d Saves acknowledged: got %s", round, len(acked), brief(got))
+		}
+		state = got
+		mustClose(t, l)
+	}
+	count.report(t, fmt.Sprintf("times a disk was filled and freed, a process found no room %d times", full))
+	if full < cycles/3 {
+		t.Errorf("only %d processes found no room", full)
+	}
+}
+
+// fillDisk leaves so many bytes.
+func fillDisk(t *testing.T, ballast, disk string, leave int) {
+	t.Helper()
+	var at syscall.Statfs_t
+	if err := syscall.Statfs(disk, &at); err != nil {
+		t.Fatal(err)
+	}
+	free := int(at.Bavail) * int(at.Bsize)
+	if err := os.WriteFile(ballast, make([]byte, max(0, free-leave)), fileMode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// checkNoRoom checks that a process ended well, or because there was no room, and said so.
+func checkNoRoom(t *testing.T, err error) {
+	t.Helper()
+	if err != nil && (!strings.HasPrefix(err.Error(), "exit status 1") || !strings.Contains(err.Error(), "no space left on device")) {
+		t.Fatalf("it ended with %v", err)
+	}
+}
+
+// manySaves begin segments again and again, and remove them.
+func manySaves() []consensus.Save {
+	saves := []consensus.Save{{HardState: hard(1, "n1")}}
+	for last := consensus.Index(0); len(saves) < 200; last += 40 {
+		saves = append(saves, consensus.Save{Entries: entries(last+1, 1, 40), Commit: last})
+		if len(saves)%10 == 0 {
+			saves = append(saves, consensus.Save{Snapshot: snapshotAt(last+20, 1), Base: position(last-50, 1)})
+		}
+	}
+	return saves
+}
+
+// scriptFiles saves with no more than 64 files, and at the end with none.
+func scriptFiles(dir string) error {
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 64, Max: 64}); err != nil {
+		return err
+	}
+	l, err := Open(dir, testOptions)
+	if err != nil {
+		return err
+	}
+	before, err := os.ReadDir("/dev/fd")
+	if err != nil {
+		return err
+	}
+	for i, save := range manySaves() {
+		if i == 150 {
+			after, err := os.ReadDir("/dev/fd")
+			if err != nil || len(after) > len(before) {
+				return fmt.Errorf("%d files are open, %d were: %w", len(after), len(before), err)
+			}
+			for err == nil {
+				_, err = syscall.Open("/dev/null", syscall.O_RDONLY, 0)
+			}
+			if !errors.Is(err, syscall.EMFILE) {
+				return err
+			}
+		}
+		if err := l.Save([]consensus.Save{save}); err != nil {
+			return err
+		}
+		fmt.Println("acked", i)
+	}
+	return l.Close()
+}
+
+// With few file descriptors the log goes on, and holds no more of them the longer it runs; with none left, the Save that needs one fails, and nothing is lost.
+func TestTortureFewFiles(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs a process")
+	}
+	dir := t.TempDir()
+	acked, err := runScript(dir, "files")
+	if err == nil || !strings.Contains(err.Error(), "too many open files") || len(acked) < 150 {
+		t.Errorf("%d Saves were acknowledged, and then: %v", len(acked), err)
+	}
+	var count tally
+	count.judge(t, "out of files", dir, manySaves(), len(acked))
+	count.report(t, "process with 64 files, and then none")
+}

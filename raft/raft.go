@@ -14,7 +14,7 @@ import (
 type Raft struct {
 	cfg   Config
 	peers *peers
-	base  time.Time // zero of the module's clock
+	clock func() time.Duration // the module's, from New on
 
 	mailbox   *mailbox
 	saver     *saver
@@ -56,7 +56,7 @@ func New(cfg Config) (*Raft, error) {
 	r := &Raft{
 		cfg:     cfg,
 		peers:   newPeers(&cfg),
-		base:    time.Now(),
+		clock:   clockFrom(time.Now()),
 		mailbox: newMailbox(cfg.MaxMailboxBytes),
 		stop:    make(chan struct{}),
 		done:    make(chan struct{}),
@@ -69,6 +69,11 @@ func New(cfg Config) (*Raft, error) {
 	}
 	r.publish()
 	return r, nil
+}
+
+// clockFrom gives a clock that was zero at base.
+func clockFrom(base time.Time) func() time.Duration {
+	return func() time.Duration { return time.Since(base) }
 }
 
 // makeOwners makes what has a goroutine of its own, besides the module.
@@ -96,7 +101,7 @@ func (r *Raft) Status() Status {
 	return Status{
 		Status:      *r.status.Load(),
 		LastApplied: Index(r.applier.applied.Load()),
-		Now:         time.Since(r.base),
+		Now:         r.clock(),
 	}
 }
 

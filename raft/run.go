@@ -70,8 +70,8 @@ func (r *Raft) run() (err error) {
 		case <-r.mailbox.wake:
 		case <-timer.C:
 		}
-		now := time.Since(r.base)
-		events = r.mailbox.takeAll(events)
+		var now time.Duration
+		events, now = r.gather(events)
 		for i, e := range events {
 			r.inHand = events[i+1:]
 			r.takeIn(now, e)
@@ -82,8 +82,16 @@ func (r *Raft) run() (err error) {
 		r.carryOut(r.module.Flush())
 		status := r.status.Load()
 		r.peers.drop(now, r.cfg.ElectionTimeout, status.ConfigIndex <= status.CommitIndex)
-		timer.Reset(r.module.Deadline() - time.Since(r.base))
+		timer.Reset(r.module.Deadline() - r.clock())
 	}
+}
+
+// gather takes all that waits, and then the time. In this order: a read must not be judged by a time from before it came, or it could be
+// answered by a lease that had run out by then; and a heartbeat keeps this server quiet for an election timeout from when it came.
+func (r *Raft) gather(events []event) (_ []event, now time.Duration) {
+	events = r.mailbox.takeAll(events)
+	now = r.clock()
+	return events, now
 }
 
 func (r *Raft) takeIn(now time.Duration, e event) {

@@ -39,7 +39,8 @@ type Config struct {
 	MaxInflightBytes    int // of entries in them, per follower. Default 16 MiB
 	MaxUncommittedBytes int // of entries beyond commitIndex: above it Propose refuses. Default 64 MiB
 	MaxLogBytes         int // of all entries: above it Propose refuses. Default 4 GiB
-	// TrailingBytes of entries stay in the log behind a snapshot, for followers that are a little behind. Default 8 MiB; -1: none
+	// TrailingBytes of entries stay in the log behind a snapshot, for followers that are a little behind. Default 8 MiB, or a quarter of
+	// MaxLogBytes if that is less; at most half of it; -1: none
 	TrailingBytes    int
 	MaxChunkBytes    int // of a snapshot in one InstallSnapshot. Default 256 KiB
 	MaxSnapshotBytes int // of a snapshot: a larger one is neither taken nor received. Default 1 GiB
@@ -58,7 +59,7 @@ func (c *Config) setDefaults() {
 	setDefault(&c.MaxInflightBytes, 16<<20)
 	setDefault(&c.MaxUncommittedBytes, 64<<20)
 	setDefault(&c.MaxLogBytes, 4<<30)
-	setDefault(&c.TrailingBytes, 8<<20)
+	setDefault(&c.TrailingBytes, min(8<<20, c.MaxLogBytes/4))
 	setDefault(&c.MaxChunkBytes, 256<<10)
 	setDefault(&c.MaxSnapshotBytes, 1<<30)
 }
@@ -86,7 +87,29 @@ func (c *Config) validate() error {
 	if c.Founders.Joint() {
 		return errors.New("Founders is a joint configuration; a cluster begins with a simple one")
 	}
+	if err := c.validateLimits(); err != nil {
+		return err
+	}
 	return c.validateLease()
+}
+
+func (c *Config) validateLimits() error {
+	for _, limit := range []struct {
+		name  string
+		value int
+	}{
+		{"MaxBatchBytes", c.MaxBatchBytes}, {"MaxInflightMessages", c.MaxInflightMessages}, {"MaxInflightBytes", c.MaxInflightBytes},
+		{"MaxUncommittedBytes", c.MaxUncommittedBytes}, {"MaxLogBytes", c.MaxLogBytes}, {"MaxChunkBytes", c.MaxChunkBytes},
+		{"MaxSnapshotBytes", c.MaxSnapshotBytes},
+	} {
+		if limit.value < 1 {
+			return fmt.Errorf("%s is %d; it must be positive, or 0 for its default", limit.name, limit.value)
+		}
+	}
+	if c.TrailingBytes < -1 || c.TrailingBytes > c.MaxLogBytes/2 {
+		return fmt.Errorf("TrailingBytes is %d; it must be at most half of MaxLogBytes (%d), or a snapshot would make no room; or -1 for nothing", c.TrailingBytes, c.MaxLogBytes)
+	}
+	return nil
 }
 
 func (c *Config) validateLease() error {

@@ -19,12 +19,14 @@ type outgoing struct {
 	next         uint64 // offset behind the chunk under way
 	nextChecksum uint32
 	sentAt       time.Duration // when it was sent
+	repeated     bool          // it was sent more than once, so an answer does not tell how long it took
 	wait         time.Duration // so long after that it is not taken for lost
 }
 
 // incoming is a part of a snapshot that did not arrive whole yet. It outlives leaders and lost connections.
 type incoming struct {
 	last     Position
+	term     Term // of the leader that last sent a part of it
 	data     []byte
 	checksum uint32 // CRC-32C of data
 }
@@ -45,6 +47,7 @@ func (m *Module) sendChunk(f *progress) {
 	s := f.sending
 	switch {
 	case !s.out:
+		s.repeated = s.next > s.offset
 		m.installSnapshot(f, m.cfg.MaxChunkBytes)
 		s.out, s.question, s.sentAt = true, false, m.now
 	case f.heartbeatDue:
@@ -81,7 +84,7 @@ func (m *Module) handleInstallSnapshot(msg *InstallSnapshot) {
 	if msg.Term == m.currentTerm { // 1. Reply immediately if term < currentTerm
 		m.follow(msg.From)
 		reply.Installed = m.hasAll(msg.LastIncluded) || m.takeChunk(msg)
-		if !reply.Installed && m.incoming != nil {
+		if !reply.Installed && m.incoming != nil && m.incoming.last == msg.LastIncluded {
 			reply.Offset = uint64(len(m.incoming.data))
 		}
 	}
@@ -98,7 +101,9 @@ func (m *Module) hasAll(last Position) bool {
 		}
 		m.commitTo(last.Index)
 	}
-	m.incoming = nil
+	if m.incoming != nil && m.incoming.last.Index <= m.commitIndex {
+		m.incoming = nil
+	}
 	return true
 }
 
@@ -107,9 +112,13 @@ func (m *Module) hasAll(last Position) bool {
 // not the next one changes nothing; one whose checksum shows that what is here is not its beginning makes this server start over.
 func (m *Module) takeChunk(msg *InstallSnapshot) bool {
 	if m.incoming == nil || m.incoming.last != msg.LastIncluded {
+		if m.incoming != nil && m.incoming.term == msg.Term && msg.LastIncluded.Index < m.incoming.last.Index {
+			return false // a late one: within a term a leader only goes on to newer snapshots
+		}
 		m.incoming = &incoming{last: msg.LastIncluded}
 	}
 	in := m.incoming
+	in.term = msg.Term
 	if msg.Offset != uint64(len(in.data)) {
 		return false
 	}
@@ -164,7 +173,7 @@ func (m *Module) handleInstallSnapshotReply(msg *InstallSnapshotReply) {
 // is soon sent again.
 func (s *outgoing) expect(offset uint64, now time.Duration, cfg *Config) {
 	switch {
-	case offset == s.next && offset > s.offset:
+	case offset == s.next && offset > s.offset && !s.repeated:
 		s.wait = 2 * max(now-s.sentAt, cfg.HeartbeatInterval)
 	case offset == s.offset && s.next > s.offset:
 		s.wait = min(2*s.wait, maxChunkTimeouts*cfg.ElectionTimeout)

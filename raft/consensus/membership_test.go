@@ -249,3 +249,54 @@ func TestJointConfigurationStaysUntilItIsCommitted(t *testing.T) {
 		}
 	}
 }
+
+// Leadership is handed over to those that stay voters, not to those on their way out; and who may not stand does not, whoever asks.
+func TestNoTransferToWhoDoesNotStay(t *testing.T) {
+	m := changing(t)
+	if _, _, err := m.ChangeMembership(Change{Op: Demote, ID: "n2"}, Change{Op: AddLearner, ID: "n4"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []ServerID{"n2", "n4"} {
+		if err := m.TransferLeadership(id); err == nil {
+			t.Errorf("leadership is handed over to %s, %v", id, m.config)
+		}
+	}
+	if err := m.TransferLeadership(""); err != nil || m.transfer.to != "n3" {
+		t.Errorf("it is handed over to %q: %v", m.transfer.to, err)
+	}
+
+	cfg := validConfig()
+	cfg.Founders = Configuration{{ID: "n1", Suffrage: Learner}, {ID: "n2", Suffrage: Voter}}
+	learner, err := Restart(0, cfg, Saved{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	learner.Step(0, &AppendEntries{Header: Header{"n2", "n1", 1}})
+	learner.Step(0, &TimeoutNow{Header: Header{"n2", "n1", 1}})
+	if learner.role != Follower {
+		t.Errorf("a learner that is told to stand is a %v", learner.role)
+	}
+}
+
+// A server that joins is not made a voter before it has caught up.
+func TestJoiningServerIsNotPromotedTooEarly(t *testing.T) {
+	m := changing(t)
+	if _, _, err := m.ChangeMembership(Change{Op: AddVoter, ID: "n4"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []ServerID{"n1", "n2"} {
+		m.Step(m.now, &AppendEntriesReply{Header: Header{id, "n1", 1}, Success: true, MatchIndex: 2})
+	}
+	for range 5 {
+		m.Tick(m.heartbeatDeadline)
+		m.Flush()
+	}
+	if m.config.Joint() {
+		t.Errorf("%v is in force, although n4 has nothing", m.config)
+	}
+	m.Step(m.now, &AppendEntriesReply{Header: Header{"n4", "n1", 1}, Success: true, MatchIndex: 2})
+	m.Tick(m.heartbeatDeadline)
+	if !m.config.Joint() {
+		t.Errorf("%v is in force, although n4 has caught up", m.config)
+	}
+}

@@ -370,3 +370,56 @@ func TestSlowLinkGetsEachChunkOnce(t *testing.T) {
 		t.Errorf("%d chunks were sent after 200 heartbeats without an answer", chunks)
 	}
 }
+
+// What comes late of an older snapshot, of the same leader, does not cost what is there of the newer one. Another leader's may be older.
+func TestLateChunkOfAnOlderSnapshot(t *testing.T) {
+	m := follower(t)
+	older := func(term Term, offset, size int) *InstallSnapshot {
+		msg := chunk("an older one", offset, size, false)
+		msg.LastIncluded.Index, msg.Term = 5, term
+		return msg
+	}
+	install(t, m, chunk("the state", 0, 3, false))
+	if reply, _ := install(t, m, older(3, 0, 2)); reply.Offset != 0 {
+		t.Errorf("of the older one offset %d is there", reply.Offset)
+	}
+	if reply, _ := install(t, m, chunk("the state", 0, 0, false)); reply.Offset != 3 {
+		t.Errorf("of the newer one offset %d is there", reply.Offset)
+	}
+	m.Step(m.now, &AppendEntries{Header: Header{"n2", "n1", 3}, PrevLogIndex: 2, PrevLogTerm: 2, LeaderCommit: 2})
+	m.Flush()
+	old := older(3, 0, 0)
+	old.LastIncluded = Position{Index: 2, Term: 2}
+	if reply, _ := install(t, m, old); !reply.Installed {
+		t.Errorf("one that is here already: %+v", reply)
+	}
+	if reply, _ := install(t, m, chunk("the state", 0, 0, false)); reply.Offset != 3 {
+		t.Errorf("after that, of the newer one offset %d is there", reply.Offset)
+	}
+	if reply, _ := install(t, m, older(4, 0, 2)); reply.Offset != 2 {
+		t.Errorf("of the next leader's offset %d is there", reply.Offset)
+	}
+}
+
+// In one batch: entries, and then a snapshot in their place.
+func TestEntriesAndThenASnapshotInOneBatch(t *testing.T) {
+	m := follower(t)
+	m.Step(m.now, &AppendEntries{Header: Header{"n2", "n1", 3}, PrevLogIndex: 2, PrevLogTerm: 2, Entries: []Entry{{Index: 3, Term: 3}}})
+	m.Step(m.now, chunk("the state", 0, 9, true))
+	e := m.Flush()
+	if e.Save.Snapshot == nil || len(e.Save.Entries) > 0 {
+		t.Errorf("saved is %+v", e.Save)
+	}
+}
+
+// A log with the default trailing part never fills up for good: there is room again after Compact.
+func TestCompactMakesRoom(t *testing.T) {
+	m := applied(t, 30, func(c *Config) { c.MaxLogBytes = 30 * (100 + entryOverhead) })
+	if _, _, err := m.Propose(EntryCommand, make([]byte, 100)); !errors.Is(err, ErrLogFull) {
+		t.Fatalf("the log is not full: %v", err)
+	}
+	compactAt(t, m, 30, "all")
+	if _, _, err := m.Propose(EntryCommand, make([]byte, 100)); err != nil {
+		t.Errorf("after Compact: %v", err)
+	}
+}

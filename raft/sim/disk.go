@@ -140,7 +140,7 @@ func (c *cluster) tear(s *server, chance uint64) {
 	if whole < len(d.queue) {
 		c.cover.saw(CrashBeforeSync)
 		part := d.queue[whole]
-		part.save = partOf(part.save, int(chance>>20)%8)
+		part.save = partOf(part.save, int(chance>>20%(1<<30))%(2+len(part.save.Entries)+1))
 		c.check.keep(s, &part)
 	}
 	d.queue, d.whole, d.busy = nil, nil, 0

@@ -57,7 +57,7 @@ func found(t *testing.T, tried int, plan *Plan, r Result) {
 	if r.Failure == nil {
 		return
 	}
-	t.Errorf("found with %d seeds: %v\nto see it: go test ./raft/sim -run TestHunt -v -seed %d", tried, r.Failure, plan.Seed)
+	t.Errorf("caught after %d seeds: %v\nto see it: go test ./raft/sim -run TestHunt -v -seed %d", tried, r.Failure, plan.Seed)
 	if *shrink > 0 {
 		t.Log(describeShrunk(Shrink(plan, RunOptions{}, *shrink)))
 	}

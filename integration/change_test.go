@@ -13,9 +13,16 @@ func TestWhatAChangeAsksFor(t *testing.T) {
 		op, id string
 		want   bool
 	}{
-		{api.OpAdd, "n1", true}, {api.OpAdd, "n2", false}, {api.OpAdd, "n3", false}, {api.OpAdd, "n4", false},
-		{api.OpAddLearner, "n2", true}, {api.OpAddLearner, "n1", false}, {api.OpDemote, "n2", true}, {api.OpPromote, "n2", false},
-		{api.OpRemove, "n4", true}, {api.OpRemove, "n1", false},
+		{api.OpAdd, "n1", true},
+		{api.OpAdd, "n2", false},
+		{api.OpAdd, "n3", false},
+		{api.OpAdd, "n4", false},
+		{api.OpAddLearner, "n2", true},
+		{api.OpAddLearner, "n1", false},
+		{api.OpDemote, "n2", true},
+		{api.OpPromote, "n2", false},
+		{api.OpRemove, "n4", true},
+		{api.OpRemove, "n1", false},
 	} {
 		joint := config
 		joint.Joint = true

@@ -190,7 +190,6 @@ func (s style) red(text string) string   { return s.code("31", text) }
 func (s style) green(text string) string { return s.code("32", text) }
 
 func (s style) yellow(text string) string { return s.code("33", text) }
-func (s style) fault(text string) string  { return s.code("35", text) }
 
 func (s style) code(code, text string) string {
 	if !s || text == "" {

@@ -84,7 +84,7 @@ func TestAChangeThatMakesNoSenseIsRefused(t *testing.T) {
 		"":                                      "the body is empty",
 		"{":                                     "the body is not understood",
 		"[]":                                    "the body is not understood",
-		`{"op":"add","id":"n4","addres":"h:4"}`: `unknown field`,
+		`{"op":"add","id":"n4","where":"h:4"}`:  `unknown field`,
 		`{"op":"ad","id":"n4","address":"h:4"}`: `the op "ad" is none of add, add-learner, promote, demote and remove`,
 		`{"op":"add","id":"n4"}`:                `the address is missing`,
 		`{"op":"add","id":"n 4","address":"h:4"}`:    `the name "n 4" must have`,

@@ -98,8 +98,12 @@ func (c *Config) validateLimits() error {
 		name  string
 		value int
 	}{
-		{"MaxBatchBytes", c.MaxBatchBytes}, {"MaxInflightMessages", c.MaxInflightMessages}, {"MaxInflightBytes", c.MaxInflightBytes},
-		{"MaxUncommittedBytes", c.MaxUncommittedBytes}, {"MaxLogBytes", c.MaxLogBytes}, {"MaxChunkBytes", c.MaxChunkBytes},
+		{"MaxBatchBytes", c.MaxBatchBytes},
+		{"MaxInflightMessages", c.MaxInflightMessages},
+		{"MaxInflightBytes", c.MaxInflightBytes},
+		{"MaxUncommittedBytes", c.MaxUncommittedBytes},
+		{"MaxLogBytes", c.MaxLogBytes},
+		{"MaxChunkBytes", c.MaxChunkBytes},
 		{"MaxSnapshotBytes", c.MaxSnapshotBytes},
 	} {
 		if limit.value < 1 {

@@ -69,12 +69,19 @@ func TestNobodyAgreesOnNothing(t *testing.T) {
 
 func TestLeavingAJointConfiguration(t *testing.T) {
 	joint := Configuration{
-		{ID: "a", Suffrage: Voter}, {ID: "b", Suffrage: Incoming}, {ID: "c", Suffrage: Outgoing},
-		{ID: "d", Suffrage: Demoted}, {ID: "e", Suffrage: Learner}, {ID: "f", Suffrage: Joining},
+		{ID: "a", Suffrage: Voter},
+		{ID: "b", Suffrage: Incoming},
+		{ID: "c", Suffrage: Outgoing},
+		{ID: "d", Suffrage: Demoted},
+		{ID: "e", Suffrage: Learner},
+		{ID: "f", Suffrage: Joining},
 	}
 	want := Configuration{
-		{ID: "a", Suffrage: Voter}, {ID: "b", Suffrage: Voter}, {ID: "d", Suffrage: Learner},
-		{ID: "e", Suffrage: Learner}, {ID: "f", Suffrage: Joining},
+		{ID: "a", Suffrage: Voter},
+		{ID: "b", Suffrage: Voter},
+		{ID: "d", Suffrage: Learner},
+		{ID: "e", Suffrage: Learner},
+		{ID: "f", Suffrage: Joining},
 	}
 	if got := joint.leaveJoint(); !reflect.DeepEqual(got, want) || got.Joint() || !joint.Joint() {
 		t.Errorf("got %v, want %v", got, want)

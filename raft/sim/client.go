@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -173,7 +174,7 @@ func (c *cluster) retry(k *client) {
 // anyTarget is one of those that a client may know to be there.
 func (c *cluster) anyTarget(k *client) int {
 	if c.end.begun {
-		return c.end.target(k)
+		return c.end.target()
 	}
 	return k.stream.below(len(c.servers))
 }
@@ -204,7 +205,7 @@ const never = 1 << 40 // as an event number
 // request: a server takes a client's request, or sends it on.
 func (c *cluster) request(e *event) {
 	s := &c.servers[e.server]
-	if s.holds(e) {
+	if s.holds() {
 		s.held = append(s.held, *e)
 		return
 	}
@@ -236,10 +237,10 @@ func (c *cluster) propose(s *server, r *request) {
 
 func (c *cluster) refuse(s *server, r *request, err error) {
 	a := answer{id: r.id, seq: r.seq, status: busy, leader: -1}
-	if err == consensus.ErrLogFull {
+	if errors.Is(err, consensus.ErrLogFull) {
 		c.compact(s)
 	}
-	if err == consensus.ErrNotLeader {
+	if errors.Is(err, consensus.ErrNotLeader) {
 		a.status, a.leader = notLeader, s.view.leader
 	}
 	c.reply(r.client, a)

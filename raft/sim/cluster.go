@@ -161,7 +161,7 @@ func (c *cluster) dispatch(e *event) {
 	case evDeliver:
 		c.deliver(e)
 	case evTimer, evFlush, evDisk, evApply, evCompact:
-		if s := &c.servers[e.server]; s.holds(e) {
+		if s := &c.servers[e.server]; s.holds() {
 			s.held = append(s.held, *e)
 		} else if s.up {
 			c.serverEvent(s, e)

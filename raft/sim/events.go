@@ -111,6 +111,3 @@ func (t *table[T]) take(i uint32) T {
 	t.free = append(t.free, i)
 	return v
 }
-
-// used is how many values are in the table.
-func (t *table[T]) used() int { return len(t.values) - len(t.free) }

@@ -83,6 +83,7 @@ func (*notes) Helper() {}
 func (n *notes) Errorf(format string, args ...any) {
 	n.failures = append(n.failures, fmt.Sprintf(format, args...))
 }
+
 func (n *notes) Logf(format string, args ...any) {
 	n.logs = append(n.logs, fmt.Sprintf(format, args...))
 }

@@ -16,7 +16,6 @@ type ending struct {
 	asked         [2]int // and begun: writes, reads
 	cutOff        bool
 	deadline      int64
-	final         uint64 // what was committed when the clients stopped
 	next          int
 }
 
@@ -132,7 +131,7 @@ func (end *ending) separates(from, to int) bool {
 }
 
 // target is whom a client asks in the last phase: one of the quorum after the other.
-func (end *ending) target(k *client) int {
+func (end *ending) target() int {
 	slot := -1
 	end.next++
 	n := end.next % end.quorum.size()

@@ -67,7 +67,7 @@ func (c *cluster) release(w *wire, to int) {
 // deliver hands a message to its receiver.
 func (c *cluster) deliver(e *event) {
 	s := &c.servers[e.server]
-	if s.holds(e) {
+	if s.holds() {
 		s.held = append(s.held, *e)
 		return
 	}

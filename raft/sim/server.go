@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"time"
 
 	"github.com/raftnode/raft/raft/consensus"
@@ -46,7 +47,7 @@ type work struct {
 }
 
 // holds tells whether an event must wait until the server goes on.
-func (s *server) holds(e *event) bool { return s.paused > 0 && s.up && len(s.held) < 20_000 }
+func (s *server) holds() bool { return s.paused > 0 && s.up && len(s.held) < 20_000 }
 
 func (c *cluster) addServer(founders consensus.Configuration) *server {
 	slot := len(c.servers)
@@ -102,9 +103,10 @@ func (c *cluster) crash(s *server, chance uint64) {
 	s.up, s.module, s.machine, s.backlog = false, nil, nil, nil
 	s.life++
 	for i := range s.held {
-		if s.held[i].kind == evDeliver {
+		switch s.held[i].kind {
+		case evDeliver:
 			c.messages.take(s.held[i].arg)
-		} else if s.held[i].kind == evRequest {
+		case evRequest:
 			c.requests.take(s.held[i].arg)
 		}
 	}
@@ -221,7 +223,7 @@ func (c *cluster) compact(s *server) {
 	}
 	snapshot, err := s.module.Snapshot(consensus.Index(s.applied), s.machine.Snapshot())
 	if err != nil {
-		if err != consensus.ErrCompacted && err != consensus.ErrNoConfiguration {
+		if !errors.Is(err, consensus.ErrCompacted) && !errors.Is(err, consensus.ErrNoConfiguration) {
 			c.fail("Snapshot", "%s has applied index %d", s.id, s.applied)("its module refuses a snapshot there: %v", err)
 		}
 		return

@@ -205,7 +205,7 @@ func (c *cluster) patience() time.Duration {
 	if chunk == 0 {
 		chunk = 256 << 10
 	}
-	turn := c.plan.Network.Delay + c.plan.Network.MinDelay + c.plan.Disk.Delay + c.plan.Host.Batch
+	turn := 2 * (c.plan.Network.Delay + c.plan.Network.MinDelay + c.plan.Disk.Delay + c.plan.Host.Batch) // there and back
 	entries := 0
 	if r := &c.plan.Raft; r.MaxBatchBytes+r.MaxInflightMessages+r.MaxInflightBytes > 0 { // the log may go over one by one
 		entries = len(c.check.commits)

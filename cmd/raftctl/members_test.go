@@ -66,7 +66,7 @@ func TestSnapshotsOfEachEndpoint(t *testing.T) {
 		exit   int
 		stdout string
 	}{
-		{"snapshot" + endpoints, 0, "ENDPOINT SNAPSHOT BYTES NEW A none: nothing was written yet - -"},
+		{"snapshot" + endpoints, 0, "ENDPOINT SNAPSHOT BYTES NEW A none: nothing applied since the start yet - -"},
 		{"put k v" + endpoints, 0, "index 11, term 2"},
 		{"snapshot" + endpoints, 0, "ENDPOINT SNAPSHOT BYTES NEW A index 11 45 yes"},
 		{"snapshot" + endpoints, 0, "ENDPOINT SNAPSHOT BYTES NEW A index 11 45 no"},
@@ -77,6 +77,21 @@ func TestSnapshotsOfEachEndpoint(t *testing.T) {
 		got := strings.NewReplacer(addr, "A", down, "B").Replace(strings.Join(strings.Fields(stdout), " "))
 		if got != test.stdout || exit != test.exit || (exit == 0) != (stderr == "") || exit != 0 && !strings.HasPrefix(stderr, "raftctl: snapshot: 1 of 2 endpoints took none, ") {
 			t.Errorf("raftctl %s: exit %d, %q, stderr %q; want exit %d, %q", test.line, exit, got, stderr, test.exit, test.stdout)
+		}
+	}
+}
+
+// A node that waits to be added says so, at once, to whatever it is asked.
+func TestANodeThatWaitsToBeAddedSaysSo(t *testing.T) {
+	n, addr := start(t, nil)
+	n.failWith(&raft.NotLeaderError{})
+	n.mu.Lock()
+	n.status.Role, n.status.Leader, n.status.Config, n.status.Members = consensus.Follower, "", nil, nil
+	n.mu.Unlock()
+	for _, line := range []string{"members add n1=h:1", "put k v", "get k"} {
+		_, stderr, exit := ctl(t, "", line+" --timeout 1m --endpoints "+addr)
+		if exit != exitNoQuorum || !strings.Contains(stderr, "this node, n1, waits to be added to the cluster; ask another\n") || !strings.Contains(stderr, "names others") {
+			t.Errorf("%s: exit %d, %q", line, exit, stderr)
 		}
 	}
 }

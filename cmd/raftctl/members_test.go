@@ -95,3 +95,23 @@ func TestANodeThatWaitsToBeAddedSaysSo(t *testing.T) {
 		}
 	}
 }
+
+// A leader that is none of the endpoints is asked where it serves, as for a write.
+func TestTheLeaderIsAskedWhereItIs(t *testing.T) {
+	_, leader := start(t, nil)
+	follower, addr := start(t, nil)
+	follower.mu.Lock()
+	follower.status.ID, follower.status.Role, follower.elsewhere = "n2", consensus.Follower, leader
+	follower.mu.Unlock()
+	stdout, stderr, exit := ctl(t, "", "members --endpoints "+addr)
+	if exit != 0 || stderr != "" || !strings.Contains(stdout, "20ms ago") {
+		t.Errorf("members: exit %d, %s%s", exit, stdout, stderr)
+	}
+	stdout, stderr, exit = ctl(t, "", "status --endpoints "+addr)
+	if lines := strings.Split(stdout, "\n"); exit != 0 || stderr != "" || len(lines) != 4 || !strings.HasPrefix(lines[2], leader) || !strings.Contains(lines[2], "leader") {
+		t.Errorf("status: exit %d, %s%s", exit, stdout, stderr)
+	}
+	if _, stderr, _ := ctl(t, "", "members --endpoints "+addr+","+nobody(t)); stderr != "" {
+		t.Errorf("members with one endpoint down: %s", stderr)
+	}
+}

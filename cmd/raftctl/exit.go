@@ -56,6 +56,8 @@ func hintFor(err error) string {
 	switch {
 	case errors.As(err, &wrong):
 		return "See `" + wrong.command + " --help`."
+	case client.CodeOf(err) == api.CodeNotMember:
+		return "--endpoints or " + endpointsEnv + " names others"
 	case client.CodeOf(err) == api.CodeUnreachable:
 		return "is a node running there? --endpoints names others"
 	}

@@ -36,6 +36,7 @@ func (g *globals) explain(cmd *cobra.Command, cl *client.Client, what doing, err
 	switch {
 	case cmd.Context().Err() != nil:
 		text = cmd.Name() + ": interrupted"
+	case failed.Code == api.CodeNotMember: // what it says is all that there is to say
 	case noQuorum(failed.Code):
 		text = cmd.Name() + ": " + summary(lookAround(cmd.Context(), cl), failed.Detail)
 	}

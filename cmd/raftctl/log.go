@@ -23,6 +23,15 @@ func newLogCommand() *cobra.Command {
 		Long: "Look at the log in a data directory. Nothing is changed and nothing is locked: a node may be running on\n" +
 			"the directory, and then its newest records may be missing here or look torn.",
 		Example: "  raftctl log info data/n1\n  raftctl log ls data/n1 --last 20\n  raftctl log verify data/n1",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				if info, err := os.Stat(args[0]); err == nil && info.IsDir() {
+					return usage(cmd, "what to do with %s? Write: raftctl log info %s", args[0], args[0])
+				}
+			}
+			return onlySubcommands(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	log.AddCommand(newLogInfoCommand(), newLogLsCommand(), newLogVerifyCommand())
 	return log
@@ -142,7 +151,7 @@ func listRecords(out io.Writer, dir string, first uint64, asJSON bool) error {
 		case "hard":
 			what = fmt.Sprintf("voted for %q", r.VotedFor)
 		case "entry":
-			index, kind, what = fmt.Sprint(r.Entry.Index), kindName(r.Entry.Kind), logExcerpt(r.Entry.Data)
+			index, kind, what = fmt.Sprint(r.Entry.Index), kindName(r.Entry.Kind), entryInWords(r.Entry)
 		}
 		_, err := fmt.Fprintf(out, line, r.Seq, r.Type, index, blankIfZero(uint64(r.Term)), kind, r.Bytes, what)
 		return err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/raftnode/raft/kv"
 	"github.com/raftnode/raft/raft/consensus"
 	"github.com/raftnode/raft/wal"
 )
@@ -105,6 +106,30 @@ func TestLogLs(t *testing.T) {
 	}
 }
 
+// Entries are shown as what they ask for.
+func TestLogLsInWords(t *testing.T) {
+	encoded := func(c kv.Command) consensus.Entry {
+		data, err := c.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return consensus.Entry{Kind: consensus.EntryCommand, Data: data}
+	}
+	config := consensus.Configuration{{ID: "n1", Suffrage: consensus.Voter}, {ID: "n2", Suffrage: consensus.Joining}}
+	for want, e := range map[string]consensus.Entry{
+		`put "k" "v\n" if it is not there`:                    encoded(kv.Command{Op: kv.Put, Key: "k", Value: []byte("v\n"), If: kv.Condition{Kind: kv.IfAbsent}}),
+		`append "k" "v" if it is there, number 3 of client c`: encoded(kv.Command{Op: kv.Append, Key: "k", Value: []byte("v"), If: kv.Condition{Kind: kv.IfExists}, Client: "c", Seq: 3}),
+		`del "k" if its version is 7`:                         encoded(kv.Command{Op: kv.Delete, Key: "k", If: kv.Condition{Kind: kv.IfVersion, Version: 7}}),
+		`members n1 n2(joining)`:                              {Kind: consensus.EntryConfiguration, Data: config.Encode()},
+		`"\x02"`:                                              {Kind: consensus.EntryConfiguration, Data: []byte{2}},
+		`"other"`:                                             {Kind: consensus.EntryCommand, Data: []byte("other")},
+	} {
+		if got := entryInWords(e); got != want {
+			t.Errorf("says %s, want %s", got, want)
+		}
+	}
+}
+
 func TestLogVerify(t *testing.T) {
 	dir := smallLog(t)
 	out, err := runLog(t, "verify", dir)
@@ -163,7 +188,7 @@ func TestLogWithASnapshot(t *testing.T) {
 	for command, wants := range map[string][]string{
 		"info":   {"at 2 of term 3, ", " bytes in " + file, "n1 n2, as of the snapshot", "2, from 3 to 4, the last of term 3"},
 		"verify": {"snapshot: " + file, "whole", "2 entries"},
-		"ls":     {"snapshot taken at 2 of term 3", "log from 3", "config"},
+		"ls":     {"snapshot taken at 2 of term 3", "log from 3", "config", "members n1\n"},
 	} {
 		out, err := runLog(t, command, dir)
 		if err != nil {
@@ -193,6 +218,13 @@ func TestLogBadUsage(t *testing.T) {
 		if _, err := runLog(t, args...); err == nil {
 			t.Errorf("%v: no error", args)
 		}
+	}
+}
+
+func TestLogOfADirectorySuggestsInfo(t *testing.T) {
+	dir := t.TempDir()
+	if _, stderr, exit := ctl(t, "", "log "+dir); exit != exitUsage || !strings.Contains(stderr, "raftctl log info "+dir) {
+		t.Errorf("exit %d, %s", exit, stderr)
 	}
 }
 

@@ -66,7 +66,7 @@ func TestSnapshotsOfEachEndpoint(t *testing.T) {
 		exit   int
 		stdout string
 	}{
-		{"snapshot" + endpoints, 0, "ENDPOINT SNAPSHOT BYTES NEW A none: nothing was written yet - -"},
+		{"snapshot" + endpoints, 0, "ENDPOINT SNAPSHOT BYTES NEW A none: nothing applied since the start yet - -"},
 		{"put k v" + endpoints, 0, "index 11, term 2"},
 		{"snapshot" + endpoints, 0, "ENDPOINT SNAPSHOT BYTES NEW A index 11 45 yes"},
 		{"snapshot" + endpoints, 0, "ENDPOINT SNAPSHOT BYTES NEW A index 11 45 no"},
@@ -78,5 +78,40 @@ func TestSnapshotsOfEachEndpoint(t *testing.T) {
 		if got != test.stdout || exit != test.exit || (exit == 0) != (stderr == "") || exit != 0 && !strings.HasPrefix(stderr, "raftctl: snapshot: 1 of 2 endpoints took none, ") {
 			t.Errorf("raftctl %s: exit %d, %q, stderr %q; want exit %d, %q", test.line, exit, got, stderr, test.exit, test.stdout)
 		}
+	}
+}
+
+// A node that waits to be added says so, at once, to whatever it is asked.
+func TestANodeThatWaitsToBeAddedSaysSo(t *testing.T) {
+	n, addr := start(t, nil)
+	n.failWith(&raft.NotLeaderError{})
+	n.mu.Lock()
+	n.status.Role, n.status.Leader, n.status.Config, n.status.Members = consensus.Follower, "", nil, nil
+	n.mu.Unlock()
+	for _, line := range []string{"members add n1=h:1", "put k v", "get k"} {
+		_, stderr, exit := ctl(t, "", line+" --timeout 1m --endpoints "+addr)
+		if exit != exitNoQuorum || !strings.Contains(stderr, "this node, n1, waits to be added to the cluster; ask another\n") || !strings.Contains(stderr, "names others") {
+			t.Errorf("%s: exit %d, %q", line, exit, stderr)
+		}
+	}
+}
+
+// A leader that is none of the endpoints is asked where it serves, as for a write.
+func TestTheLeaderIsAskedWhereItIs(t *testing.T) {
+	_, leader := start(t, nil)
+	follower, addr := start(t, nil)
+	follower.mu.Lock()
+	follower.status.ID, follower.status.Role, follower.elsewhere = "n2", consensus.Follower, leader
+	follower.mu.Unlock()
+	stdout, stderr, exit := ctl(t, "", "members --endpoints "+addr)
+	if exit != 0 || stderr != "" || !strings.Contains(stdout, "20ms ago") {
+		t.Errorf("members: exit %d, %s%s", exit, stdout, stderr)
+	}
+	stdout, stderr, exit = ctl(t, "", "status --endpoints "+addr)
+	if lines := strings.Split(stdout, "\n"); exit != 0 || stderr != "" || len(lines) != 4 || !strings.HasPrefix(lines[2], leader) || !strings.Contains(lines[2], "leader") {
+		t.Errorf("status: exit %d, %s%s", exit, stdout, stderr)
+	}
+	if _, stderr, _ := ctl(t, "", "members --endpoints "+addr+","+nobody(t)); stderr != "" {
+		t.Errorf("members with one endpoint down: %s", stderr)
 	}
 }

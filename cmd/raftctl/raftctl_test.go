@@ -32,6 +32,7 @@ type oneNode struct {
 
 	changes   []consensus.Change
 	successor raft.ServerID // who leads after a transfer
+	elsewhere string        // if set, where the leader serves clients
 }
 
 func (n *oneNode) Propose(_ context.Context, command any) (raft.Applied, error) {
@@ -108,7 +109,12 @@ func start(t *testing.T, between func(http.Handler) http.Handler) (n *oneNode, a
 	n.status.SnapshotBytes = 160
 	handler, err := server.New(server.Config{
 		Raft: n, Store: n.store, Cluster: "c0ffee", Version: "v0",
-		ClientAddress: func(id raft.ServerID) (string, bool) { return "host:" + string(id[1:]), id != "n3" },
+		ClientAddress: func(id raft.ServerID) (string, bool) {
+			if n.elsewhere != "" && id == n.status.Leader {
+				return n.elsewhere, true
+			}
+			return "host:" + string(id[1:]), id != "n3"
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

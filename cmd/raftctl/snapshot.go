@@ -88,7 +88,7 @@ func printSnapshots(cmd *cobra.Command, all []snapshotted) error {
 		case s.err != nil:
 			fmt.Fprintf(table, "%s\t%s\t-\t-\n", s.Endpoint, asked{err: s.err}.state())
 		case s.Snapshot.Index == 0:
-			fmt.Fprintf(table, "%s\tnone: nothing was written yet\t-\t-\n", s.Endpoint)
+			fmt.Fprintf(table, "%s\tnone: nothing applied since the start yet\t-\t-\n", s.Endpoint)
 		case s.Snapshot.New:
 			fmt.Fprintf(table, "%s\tindex %d\t%d\tyes\n", s.Endpoint, s.Snapshot.Index, s.Snapshot.Bytes)
 		default:

@@ -30,7 +30,7 @@ type asked struct {
 func newStatusCommand(g *globals) *cobra.Command {
 	return &cobra.Command{
 		Use:     "status",
-		Short:   "Show what each endpoint knows of itself: role, term, commit, applied, snapshot, leader",
+		Short:   "Show what each endpoint, and the leader, knows of itself: role, term, commit, applied, snapshot, leader",
 		Example: "  raftctl status\n  raftctl status -o json",
 		Args:    cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -109,7 +109,26 @@ func (g *globals) askAll(cmd *cobra.Command) ([]asked, error) {
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 	defer cancel()
-	return askEach(ctx, cl), nil
+	all := askEach(ctx, cl)
+	ctx, cancel = context.WithTimeout(cmd.Context(), timeout) // who was silent must not take it from the leader
+	defer cancel()
+	return withLeader(ctx, cl, all), nil
+}
+
+// withLeader adds what the leader says, if it is none of the endpoints and one of them knows where it serves clients.
+func withLeader(ctx context.Context, cl *client.Client, all []asked) []asked {
+	best := bestInformed(all)
+	if best == nil || best.Role == "leader" {
+		return all
+	}
+	i := slices.IndexFunc(best.Members, func(m api.Member) bool { return m.ID == best.Leader && m.ClientAddress != "" })
+	if i < 0 || slices.ContainsFunc(all, func(a asked) bool { return a.Endpoint == best.Members[i].ClientAddress }) {
+		return all
+	}
+	if leader := ask(ctx, cl, best.Members[i].ClientAddress); leader.Status != nil {
+		all = append(all, leader)
+	}
+	return all
 }
 
 // askEach asks all endpoints at once.

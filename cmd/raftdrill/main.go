@@ -55,7 +55,7 @@ func executeCommand(ctx context.Context, root *cobra.Command, args []string, in 
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(talk)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	var verdict *verdictError
 	var failed runError
 	switch {
@@ -67,7 +67,7 @@ func executeCommand(ctx context.Context, root *cobra.Command, args []string, in 
 		fmt.Fprintf(talk, "raftdrill: %v\n", err)
 		return exitUndecided
 	}
-	fmt.Fprintf(talk, "raftdrill: %v\nSee `raftdrill --help`.\n", err)
+	fmt.Fprintf(talk, "raftdrill: %v\nSee `%s --help`.\n", err, cmd.CommandPath())
 	return exitUsage
 }
 

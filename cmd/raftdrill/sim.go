@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -46,7 +47,7 @@ func newSim(system func(kv bool) sim.System) *cobra.Command {
   raftdrill sim --seed 7 --trace | less            # and drawn, a column per server
   raftdrill sim --seeds 1000 --twice               # is each run the same when it is run again?
   raftdrill sim --plan runs/seed-7.json --trace    # what a failing run left`,
-		Args: cobra.NoArgs,
+		Args: onlyFlags,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.check(cmd.Flags().Changed); err != nil {
 				return err
@@ -63,6 +64,17 @@ func newSim(system func(kv bool) sim.System) *cobra.Command {
 	}
 	o.addFlags(cmd)
 	return cmd
+}
+
+// onlyFlags refuses what is no flag. A number is most likely a seed.
+func onlyFlags(_ *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if _, err := strconv.ParseUint(args[0], 10, 64); err == nil {
+		return fmt.Errorf("%s is no flag: to run that seed, give --seed %s", args[0], args[0])
+	}
+	return fmt.Errorf("%q is no flag, and sim takes nothing else", args[0])
 }
 
 func (o *simOptions) addFlags(cmd *cobra.Command) {

@@ -45,7 +45,10 @@ func brokenSystem() sim.System {
 
 func TestSimUsage(t *testing.T) {
 	for args, says := range map[string]string{
-		"sim 7":                             "unknown command",
+		"sim 7":                             "give --seed 7\nSee `raftdrill sim --help`.",
+		"sim seven":                         `"seven" is no flag`,
+		"sim --frob":                        "See `raftdrill sim --help`.",
+		"run nothing":                       "See `raftdrill run --help`.",
 		"sim --seeds 0":                     "--seeds 0: give 1 or more",
 		"sim --seeds many":                  "--seeds",
 		"sim --workers 0":                   "--workers 0: give 1 to 1024",
@@ -89,6 +92,15 @@ func TestSimPasses(t *testing.T) {
 	}
 	if strings.Contains(out, "\x1b") {
 		t.Error("colour in what is no terminal")
+	}
+}
+
+func TestASeedRunTwiceSaysSo(t *testing.T) {
+	for args, want := range map[string]bool{"sim --seed 7 --twice": true, "sim --seed 7": false} {
+		code, out, _ := drill(t, systems(false), args)
+		if code != exitPass || strings.Contains(out, "run twice, hashes equal") != want {
+			t.Errorf("%s: exit %d:\n%s", args, code, out)
+		}
 	}
 }
 

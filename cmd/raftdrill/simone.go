@@ -70,6 +70,9 @@ func (o *simOptions) printResult(out io.Writer, t *trial) {
 			fmt.Fprintf(out, "reached     %s, %s\n", sim.State(s), count(int(n), "time"))
 		}
 	}
+	if o.twice && (r.Failure == nil || r.Failure.Invariant != determinism) {
+		fmt.Fprintln(out, "twice       run twice, hashes equal")
+	}
 	if o.hash {
 		fmt.Fprintf(out, "hash        %016x\n", r.Hash)
 	}

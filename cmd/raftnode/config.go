@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -72,6 +73,16 @@ func (c *config) checkPlace() error {
 		return fmt.Errorf("--advertise-peer is missing: nobody can reach this node at %s", c.listenPeer)
 	}
 	return nil
+}
+
+// listens gives where this node listens for others, or "" where the flags say that this is not where they dial it.
+func (c *config) listens(at net.Addr) string {
+	_, founder := c.cluster[c.id]
+	_, port, _ := net.SplitHostPort(c.listenPeer)
+	if !founder && c.advertisePeer != "" || isWildcard(c.listenPeer) || founder && port == "0" {
+		return ""
+	}
+	return at.String()
 }
 
 func (c *config) members() []string {

@@ -116,6 +116,7 @@ func (n *node) connect() (err error) {
 		address = n.peers.Addr().String()
 	}
 	n.watch = newWatch(n.log, c, address)
+	n.watch.place.listens = c.listens(n.peers.Addr())
 	tell := logEvent(n.log.Named("rpc"), c)
 	n.transport, err = rpc.New(rpc.Config{
 		Cluster: c.clusterID(), ID: c.id, Codec: c.codec,

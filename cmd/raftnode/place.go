@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -35,13 +36,18 @@ type place struct {
 	address  string // where the others reach it
 	patience time.Duration
 
+	listens string // where it listens for them; "" if it was told that they dial it elsewhere
+	founder bool   // --cluster has its address
+
 	wasMember bool
+	misplaced bool      // that was told
 	alone     time.Time // since when it is no member and hears no leader; zero: it is, or does
 	told      bool
 }
 
 func (p *place) look(now time.Time, v view) {
 	if v.member {
+		p.lookAtAddress(v)
 		p.wasMember, p.told, p.alone = true, false, time.Time{}
 		return
 	}
@@ -62,4 +68,28 @@ func (p *place) look(now time.Time, v view) {
 	}
 	p.log.Warn(fmt.Sprintf("%s is no member of the cluster, which is %s: it was removed, and serves nothing. Stop it. A node in its place needs an empty "+
 		"directory, --join and an id that was never used; with this directory, %s would bring this one back", p.id, v.config, add))
+}
+
+// lookAtAddress compares where the others dial this node, which the configuration says, with where it listens.
+func (p *place) lookAtAddress(v view) {
+	m, _ := v.config.Find(p.id)
+	if p.misplaced || m.Address == "" || p.listens == "" || !differ(m.Address, p.listens) {
+		return
+	}
+	p.misplaced = true
+	text := fmt.Sprintf("the others dial %s at %s, its address in the configuration, but it listens at %s: start it with --listen-peer %s, "+
+		"unless what comes there is forwarded to here", p.id, m.Address, p.listens, m.Address)
+	if p.founder {
+		p.log.Info(text) // --cluster may say on purpose that it is dialled elsewhere
+		return
+	}
+	p.log.Warn(text + "; then say so with --advertise-peer " + m.Address)
+}
+
+// differ tells whether two addresses are certainly not the same. A name may stand for any host.
+func differ(a, b string) bool {
+	hostA, portA, _ := net.SplitHostPort(a)
+	hostB, portB, _ := net.SplitHostPort(b)
+	ipA, ipB := net.ParseIP(hostA), net.ParseIP(hostB)
+	return portA != portB || ipA != nil && ipB != nil && !ipA.Equal(ipB)
 }

@@ -57,9 +57,10 @@ type peer struct {
 
 func newWatch(log hclog.Logger, c *config, address string) *watch {
 	patience := max(electionsOfPatience*2*c.electionTimeout, downFor)
+	_, founder := c.cluster[c.id]
 	return &watch{
 		log: log, self: c.id, patience: patience, peers: map[raft.ServerID]*peer{},
-		place: place{log: log, id: c.id, address: address, patience: patience},
+		place: place{log: log, id: c.id, address: address, patience: patience, founder: founder},
 	}
 }
 

@@ -126,6 +126,64 @@ func TestPlaceIsToldOnce(t *testing.T) {
 	}
 }
 
+// A member that was started again at another port is dialled in vain.
+func TestAMemberWhereNobodyDialsItIsWarned(t *testing.T) {
+	for _, c := range []struct {
+		listens, configured string
+		warned              bool
+	}{
+		{"127.0.0.1:7014", "127.0.0.1:7004", true},
+		{"127.0.0.2:7004", "127.0.0.1:7004", true},
+		{"127.0.0.1:7004", "127.0.0.1:7004", false},
+		{"127.0.0.1:7004", "localhost:7004", false}, // that may well be here
+		{"", "127.0.0.1:7004", false},               // --advertise-peer says how it comes here
+	} {
+		var out bytes.Buffer
+		w := newWatch(hclog.New(&hclog.LoggerOptions{Output: &out, DisableTime: true}), &config{id: "n4", electionTimeout: 300 * time.Millisecond}, "h:4")
+		w.place.listens = c.listens
+		v := view{config: consensus.Configuration{{ID: "n4", Address: c.configured, Suffrage: consensus.Voter}}, member: true, leader: "n4"}
+		for at := range 3 {
+			w.look(time.Unix(int64(at), 0), v)
+		}
+		want := "[WARN]  the others dial n4 at 127.0.0.1:7004, its address in the configuration, but it listens at " + c.listens + ": start it with --listen-peer 127.0.0.1:7004, unless"
+		if got := out.String(); c.warned != strings.HasPrefix(got, want) || c.warned != (got != "") || strings.Count(got, "\n") > 1 {
+			t.Errorf("%+v: says %q", c, got)
+		}
+	}
+}
+
+// A founder may be dialled elsewhere on purpose: only --cluster can say so.
+func TestAFounderThatIsDialledElsewhereIsTold(t *testing.T) {
+	var out bytes.Buffer
+	p := place{log: hclog.New(&hclog.LoggerOptions{Output: &out, DisableTime: true}), id: "n1", listens: "127.0.0.1:7014", founder: true}
+	p.look(time.Unix(1, 0), view{config: consensus.Configuration{{ID: "n1", Address: "127.0.0.1:7004", Suffrage: consensus.Voter}}, member: true})
+	if got := out.String(); !strings.HasPrefix(got, "[INFO]  the others dial n1 at 127.0.0.1:7004") || strings.Contains(got, "--advertise-peer") {
+		t.Errorf("says %q", got)
+	}
+}
+
+func TestWhereANodeListens(t *testing.T) {
+	at := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 7014}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{good("--id", "n4", "--join", "--listen-peer", "127.0.0.1:7014"), "127.0.0.1:7014"},
+		{good("--id", "n4", "--join", "--listen-peer", "127.0.0.1:7014", "--advertise-peer", "127.0.0.1:7004"), ""},
+		{good("--listen-peer", "127.0.0.1:7014"), "127.0.0.1:7014"},
+		{good("--listen-peer", "0.0.0.0:7014"), ""},
+		{good("--listen-peer", "127.0.0.1:0"), ""},
+	} {
+		cfg, wrong := resolved(t, c.args, nil)
+		if wrong != nil {
+			t.Fatal(wrong)
+		}
+		if got := cfg.listens(at); got != c.want {
+			t.Errorf("%v: %q, want %q", c.args, got, c.want)
+		}
+	}
+}
+
 func TestOneElectionOfALeaderlessTimeIsTold(t *testing.T) {
 	var out bytes.Buffer
 	f := facts{log: hclog.New(&hclog.LoggerOptions{Output: &out, DisableTime: true, Level: hclog.Info})}

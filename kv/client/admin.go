@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"time"
 
 	"github.com/raftnode/raft/kv/api"
 )
@@ -28,6 +29,7 @@ func (c *Client) administer(ctx context.Context, op, path string, asked, answer 
 	call := &call{op: op, method: http.MethodPost, path: path, header: http.Header{}, body: body, isWrite: true}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
+	c.favourWhoKnows(ctx)
 	reply, failed := c.do(ctx, call)
 	if failed != nil {
 		return failed
@@ -36,6 +38,28 @@ func (c *Client) administer(ctx context.Context, op, path string, asked, answer 
 		return reply.garbled(call, err)
 	}
 	return nil
+}
+
+// lookTime is what an endpoint gets at most to say whether it knows a leader.
+const lookTime = time.Second
+
+// favourWhoKnows puts an endpoint in favour that knows a leader, if there is one. A change gets all the time where it is sent, since it is sent once: it must not
+// wait for a node that hangs, is cut off or was removed.
+func (c *Client) favourWhoKnows(ctx context.Context) {
+	if c.cfg.NoRetry || len(c.endpoints) == 1 {
+		return
+	}
+	share := min(timeLeft(ctx)/time.Duration(2*len(c.endpoints)), lookTime)
+	for range c.endpoints { // if none knows, that ends where it began
+		which, endpoint := c.endpoint()
+		look, cancel := context.WithTimeout(ctx, share)
+		status, err := c.Status(look, endpoint)
+		cancel()
+		if err == nil && status.Leader != "" {
+			return
+		}
+		c.passOver(which)
+	}
 }
 
 // Members asks the leader who takes part, and how far each member is.

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -47,7 +48,8 @@ func TestAChangeGoesPastANodeThatIsNoMember(t *testing.T) {
 	if changed, err := c.ChangeMembers(t.Context(), api.MemberChange{Op: api.OpRemove, ID: "n1"}); err != nil || changed.Index != 7 {
 		t.Fatalf("got %+v, %v", changed, err)
 	}
-	got, err := time.ParseDuration(outside.got()[0].header.Get(api.HeaderTimeout))
+	asked := outside.got()
+	got, err := time.ParseDuration(asked[len(asked)-1].header.Get(api.HeaderTimeout)) // behind the look at its status
 	if err != nil || got < c.cfg.Timeout*3/4 {
 		t.Errorf("of %v the first of two nodes was given %v", c.cfg.Timeout, got)
 	}
@@ -59,5 +61,33 @@ func TestAChangeInDoubtIsNotRepeated(t *testing.T) {
 	_, err := connect(t, Config{}, s.addr).ChangeMembers(t.Context(), api.MemberChange{Op: api.OpRemove, ID: "n1"})
 	if CodeOf(err) != api.CodeUnknown || OutcomeOf(err) != api.Unknown || len(s.got()) != 1 {
 		t.Errorf("got %v after %d requests", err, len(s.got()))
+	}
+}
+
+// A node that hangs, or knows no leader, gets a look and not the change: it would keep it for all the time that there is.
+func TestAChangeGoesToWhoKnowsALeader(t *testing.T) {
+	hangs, alone := serve(t, silent), serve(t, http200(`{"id":"n2","leader":""}`), silent)
+	knows := serve(t, http200(`{"id":"n3","leader":"n3"}`), http200(`{"index":7,"term":2}`))
+	c := connect(t, Config{Timeout: time.Minute}, hangs.addr, alone.addr, knows.addr)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	if changed, err := c.ChangeMembers(ctx, api.MemberChange{Op: api.OpRemove, ID: "n1"}); err != nil || changed.Index != 7 {
+		t.Fatalf("got %+v, %v", changed, err)
+	}
+	for _, s := range []*script{hangs, alone} {
+		if got := s.got(); len(got) != 1 || got[0].method != "GET" {
+			t.Errorf("%s was asked for %+v", s.addr, got)
+		}
+	}
+}
+
+// Where no endpoint takes part, waiting does not help: what they say is the answer.
+func TestWhoIsNoMemberSaysSoAtOnce(t *testing.T) {
+	one, two := serve(t, problem(api.CodeNotMember)), serve(t, problem(api.CodeNotMember))
+	c := connect(t, Config{Timeout: time.Minute}, one.addr, two.addr)
+	_, err := c.Get(t.Context(), "k")
+	isError(t, err, api.CodeNotMember, api.Rejected)
+	if len(one.got()) != 1 || len(two.got()) != 1 {
+		t.Errorf("asked %d and %d times, want once each", len(one.got()), len(two.got()))
 	}
 }

@@ -75,7 +75,7 @@ func (r *reply) garbled(call *call, err error) *Error {
 // do sends the call until there is an answer that settles it, or the time is up.
 func (c *Client) do(ctx context.Context, call *call) (*reply, *Error) {
 	var doubt *Error // of an earlier attempt, which may have been done
-	pause := pauseTime
+	pause, outside := pauseTime, 0
 	for attempt := 1; ; attempt++ {
 		which, endpoint := c.endpoint()
 		if c.cfg.NoRetry {
@@ -91,7 +91,10 @@ func (c *Client) do(ctx context.Context, call *call) (*reply, *Error) {
 		case err.Outcome == api.Unknown && err.Code != api.CodeSessionUnknown && err.Code != api.CodeSessionStale:
 			doubt = err
 		}
-		if !again(call, err) {
+		if outside++; err.Code != api.CodeNotMember {
+			outside = 0
+		}
+		if !again(call, err) || outside == len(c.endpoints) { // nobody is there who takes part
 			return nil, withDoubt(doubt, err)
 		}
 		c.passOver(which)

@@ -8,7 +8,8 @@
 //   - A write that is tried again is applied at most once: writes carry a client id and a sequence number, which all
 //     servers remember. Each id is used for one write at a time; concurrent writers use several.
 //   - Endpoints that do not answer, or know no leader, are passed over, until the call's time is up.
-//   - A change of the members or of the leader is sent once: what is in doubt is not repeated.
+//   - A change of the members or of the leader is sent once: what is in doubt is not repeated. It is sent to an endpoint that knows a leader, if
+//     there is one.
 //   - A Client may be used by many goroutines.
 //
 // # What it does not promise

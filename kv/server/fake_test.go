@@ -34,7 +34,8 @@ type fakeRaft struct {
 	commits int
 
 	changes []consensus.Change
-	elected *raft.ServerID // who leads after a transfer, whoever was to
+	elected *raft.ServerID     // who leads after a transfer, whoever was to
+	looked  func(*raft.Status) // changes the status whenever somebody looks at it
 }
 
 func newFakeRaft(id raft.ServerID) *fakeRaft {
@@ -114,6 +115,9 @@ func (f *fakeRaft) Read(ctx context.Context) (raft.Index, error) {
 func (f *fakeRaft) Status() raft.Status {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.looked != nil {
+		f.looked(&f.status)
+	}
 	st := f.status
 	st.LastApplied, st.CommitIndex, st.LastLogIndex = f.index, f.index, f.index
 	return st

@@ -49,10 +49,11 @@ func (s *Server) configuration(st raft.Status) api.Configuration {
 }
 
 // outside tells why this server takes no part in the cluster; nil if it does. Then nobody can be asked here: it may have been told of no leader,
-// or of one that is none any more.
+// or of one that is none any more. It need not know that its configuration is committed: after a restart it may never hear of that, and who is
+// refused here asks elsewhere.
 func (s *Server) outside() *api.Problem {
 	st := s.cfg.Raft.Status()
-	if _, member := st.Config.Find(st.ID); member || st.ConfigIndex > st.CommitIndex {
+	if _, member := st.Config.Find(st.ID); member {
 		return nil
 	}
 	if len(st.Config) == 0 {
@@ -74,7 +75,7 @@ func (s *Server) changeMembers(w http.ResponseWriter, r *http.Request) *api.Prob
 		if problem != nil {
 			return problem
 		}
-		index, err := s.cfg.Raft.ChangeMembership(ctx, change)
+		index, err := s.change(ctx, change)
 		if err == nil {
 			at := position{index: index}
 			s.answerJSON(w, http.StatusOK, at, api.Changed{Index: uint64(index), Term: uint64(s.cfg.Raft.Status().Term)})

@@ -132,7 +132,7 @@ func problemOf(err error, w work) *api.Problem {
 	case errors.Is(err, raft.ErrChangePending):
 		return api.NewProblem(api.CodeChangePending, "another change of the members is under way; try again when it is done")
 	case errors.Is(err, raft.ErrNotCaughtUp):
-		return api.NewProblem(api.CodeNotCaughtUp, "the learner has not caught up with the log yet; try again later: %v", err)
+		return api.NewProblem(api.CodeNotCaughtUp, "the learner has not caught up with the log yet; try again later")
 	case errors.Is(err, raft.ErrBadChange):
 		return api.NewProblem(api.CodeChangeRefused, "%s", reasonOf(err))
 	case errors.Is(err, raft.ErrLogFull):

@@ -11,6 +11,9 @@ func (a Action) What(servers int) string {
 	who, long := name(a.Server), short(a.For)
 	switch a.Kind {
 	case Crash:
+		if a.Value == 1 {
+			return fmt.Sprintf("%s crashes, unless it leads, and restarts after %s", who, long)
+		}
 		return fmt.Sprintf("%s crashes, and restarts after %s", who, long)
 	case Pause:
 		return fmt.Sprintf("%s pauses for %s", who, long)
@@ -65,7 +68,7 @@ func (a Action) whatOfMembers(who string) string {
 	return string(a.Kind)
 }
 
-// links says which links the action means. Sets reach beyond the servers that there are.
+// links says which links the action means. Sets reach beyond the servers that there are, and no server has a link to itself.
 func (a Action) links(what string, servers int) string {
 	if a.From == 0 {
 		which := [...]string{"all links of", "the links from", "the links to"}[max(0, min(a.Value, 2))]
@@ -73,14 +76,26 @@ func (a Action) links(what string, servers int) string {
 	}
 	all := Set(1)<<servers - 1
 	from, to := a.From&all, a.To&all
+	if from == 0 || to == 0 {
+		return "links of servers that are not there are " + what
+	}
 	if from.size() == 1 {
 		to &^= from
 	}
+	if to.size() == 1 {
+		from &^= to
+	}
 	switch {
 	case from == 0 || to == 0:
-		return "links of servers that are not there are " + what
-	case from|to == all && to.size() > 1:
+		return fmt.Sprintf("the link from %s to itself, which is not there, is %s", a.From&all, what)
+	case to&from == from && from|to == all && from.size() > 1:
+		return fmt.Sprintf("the links from each of %s to all others are %s", from, what)
+	case to&from == 0 && from|to == all && to.size() > 1:
 		return fmt.Sprintf("the links from %s to all others are %s", from, what)
+	case from == to:
+		return fmt.Sprintf("the links between %s are %s", from, what)
+	case to&from != 0:
+		return fmt.Sprintf("the links from %s to %s, of each to the others, are %s", from, to, what)
 	}
 	return fmt.Sprintf("the links from %s to %s are %s", from, to, what)
 }

@@ -95,9 +95,9 @@ var Arrows = map[string]Allowed{
 		Why:    "the node joins host, disk, network and service, and drives none of them from outside",
 	},
 	"cmd/raftctl": {
-		Ours: []string{"kv/api", "kv/client", "wal", "raft/consensus"}, Others: []string{cobra, pflag},
-		Tests: []string{"kv", "kv/server", "raft"}, // it is tried against the server as it is, over a Raft that is played
-		Why:   "raftctl is a client, and reads data directories; it runs no node",
+		Ours: []string{"kv", "kv/api", "kv/client", "wal", "raft/consensus"}, Others: []string{cobra, pflag},
+		Tests: []string{"kv/server", "raft"}, // it is tried against the server as it is, over a Raft that is played
+		Why:   "raftctl is a client, and reads data directories, with the store's commands in words; it runs no node",
 	},
 	"cmd/raftdrill": {
 		Ours: []string{"integration", "kv/client", "kv/api", "raft/sim", "kv/kvsim"}, Others: []string{cobra, pflag, xsys},

@@ -11,8 +11,9 @@
 //   - While no leader can be found, a request waits for one, until its time is nearly up (Raft-Timeout, 5 s if it does
 //     not say). Only what was certainly not done is tried again. So clients see a change of leader as latency.
 //   - A body that ends early, comes too slowly or is too large changes nothing.
-//   - Changes of the members and transfers of leadership are answered when they are in force, and passed on as writes are. A snapshot is taken by
-//     the node that is asked.
+//   - Changes of the members and transfers of leadership are answered when they are in force, and passed on as writes are. The addition of a
+//     member that is joining already is waited for. A snapshot is taken by the node that is asked.
+//   - No two members are added with one address.
 //   - A node that is no member, yet or any more, and hears no leader, rejects all requests at once, and reads of old states in any case.
 //   - Memory is bounded: by the number of requests in work and by the bytes of their bodies. Above
 //     the bounds requests are rejected as busy.

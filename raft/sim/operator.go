@@ -201,6 +201,11 @@ func (c *cluster) patience() time.Duration {
 	}
 	bytes := 0
 	c.end.quorum.each(func(slot int) { bytes = max(bytes, len(c.servers[slot].machine.Snapshot())) })
+	for i := range c.servers { // what is sent may be older, and larger
+		if snapshot := c.servers[i].disk.image.snapshot; snapshot != nil {
+			bytes = max(bytes, len(snapshot.Data))
+		}
+	}
 	chunk := c.plan.Raft.MaxChunkBytes
 	if chunk == 0 {
 		chunk = 256 << 10

@@ -44,11 +44,13 @@ func inTerm(term consensus.Term, index consensus.Index, commit consensus.Index, 
 }
 
 func snapshotOf(index consensus.Index, term consensus.Term, base consensus.Index, state string) consensus.Save {
-	p := consensus.Position{Index: index, Term: term}
-	return consensus.Save{
-		Snapshot: &consensus.Snapshot{Position: p, Config: consensus.Voters("n1", "n2"), Data: []byte(state)},
-		Base:     consensus.Position{Index: base, Term: term},
+	s := consensus.Save{Snapshot: &consensus.Snapshot{
+		Position: consensus.Position{Index: index, Term: term}, Config: consensus.Voters("n1", "n2"), Data: []byte(state),
+	}}
+	if base > 0 {
+		s.Base = consensus.Position{Index: base, Term: term}
 	}
+	return s
 }
 
 // runCtl runs all of raftctl.

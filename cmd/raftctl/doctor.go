@@ -110,7 +110,7 @@ func isLogFile(name string) bool {
 func examine(dir string, write bool) *diagnosis {
 	d := &diagnosis{Dir: dir}
 	lock, busy := checkLock(dir)
-	found, err := scanBeside(dir, busy)
+	found, err := scanBeside(busy, func() (wal.Recovery, error) { return wal.Scan(dir, nil) })
 	d.Node = string(found.Node)
 	d.add(checkIdentity(found, err), checkModes(dir), lock, checkLog(found, err, busy), checkSnapshot(found, err),
 		checkLeftovers(dir, found, err, busy), checkSpace(dir), checkFsync(dir, write))
@@ -119,9 +119,9 @@ func examine(dir string, write bool) *diagnosis {
 }
 
 // scanBeside reads the log. Beside a node that runs, a compaction may remove a file under its hands: it tries again.
-func scanBeside(dir string, busy bool) (found wal.Recovery, err error) {
+func scanBeside(busy bool, scan func() (wal.Recovery, error)) (found wal.Recovery, err error) {
 	for range 3 {
-		if found, err = wal.Scan(dir, nil); err == nil || !busy {
+		if found, err = scan(); err == nil || !busy {
 			break
 		}
 	}

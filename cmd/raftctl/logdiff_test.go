@@ -65,6 +65,8 @@ func TestLogDiff(t *testing.T) {
 	config := consensus.Entry{Index: 3, Term: 1, Kind: consensus.EntryConfiguration, Data: consensus.Voters("n1", "n7").Encode()}
 	installed := snapshotOf(3, 1, 3, "abc")
 	installed.Installed, installed.HardState = true, &consensus.HardState{Term: 1}
+	alone := installed
+	alone.Snapshot = &consensus.Snapshot{Position: installed.Snapshot.Position, Config: consensus.Voters("n1"), Data: []byte("abc")}
 	noise := []consensus.Save{inTerm(1, 1, 0, "ab")}
 	for range 200 { // several segments, and the first ones go
 		noise = append(noise, consensus.Save{Commit: 2}, consensus.Save{HardState: &consensus.HardState{Term: 1}})
@@ -118,6 +120,10 @@ func TestLogDiff(t *testing.T) {
 		"states that differ": {
 			[]consensus.Save{inTerm(1, 1, 3, "abcd"), snapshotOf(3, 1, 1, "abX")}, []consensus.Save{installed, inTerm(1, 4, 0, "d")},
 			1, []string{"entries 4 to 4, which both have", "VIOLATION: the snapshots at 3 of term 1 hold different states, of 3 and 3 bytes"},
+		},
+		"members that differ": {
+			[]consensus.Save{inTerm(1, 1, 3, "abcd"), snapshotOf(3, 1, 1, "abc")}, []consensus.Save{alone},
+			1, []string{`have different members, "n1 n2" and "n1"`},
 		},
 		"a snapshot beside an entry": {
 			[]consensus.Save{installed}, []consensus.Save{inTerm(2, 1, 0, "abc")},
@@ -188,5 +194,30 @@ func flipBit(t *testing.T, path string, at int) {
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What stands before a gap, or before a snapshot that was installed, is dead.
+func TestLogSumsForget(t *testing.T) {
+	entry := func(seq uint64, i consensus.Index) wal.Record {
+		return wal.Record{Seq: seq, Type: "entry", Entry: consensus.Entry{Index: i, Term: 1, Kind: consensus.EntryNoop}}
+	}
+	before := []wal.Record{{Seq: 1, Type: "start"}, entry(2, 1), entry(3, 2)}
+	for name, behind := range map[string][]wal.Record{
+		"a gap":                 {{Seq: 9, Type: "start"}, entry(10, 6), entry(11, 7)},
+		"an installed snapshot": {{Seq: 4, Type: "snapshot", Installed: true}, entry(5, 6), entry(6, 7)},
+		"a gap, and the rest is replaced": {
+			{Seq: 9, Type: "start"}, entry(10, 8), entry(11, 6), entry(12, 7),
+		},
+	} {
+		var l logSums
+		for _, r := range append(before[:len(before):len(before)], behind...) {
+			if err := l.add(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, dead := l.at(2); l.first != 6 || len(l.sums) != 2 || dead {
+			t.Errorf("%s: %d entries from %d", name, len(l.sums), l.first)
+		}
 	}
 }

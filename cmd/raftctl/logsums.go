@@ -27,7 +27,7 @@ func sumOf(e *consensus.Entry) entrySum {
 type logSums struct {
 	dir   string
 	found wal.Recovery
-	first consensus.Index // of sums[0]
+	first consensus.Index // of sums[0]; what stands before the base may still be there
 	sums  []entrySum
 	seq   uint64 // of the last record
 }
@@ -38,10 +38,6 @@ func readSums(dir string) (*logSums, error) {
 	l.found, err = scanLog(dir, l.add)
 	if err != nil {
 		return nil, &undecidedError{fmt.Errorf("the log in %s cannot be read to its end: %w. See `raftctl doctor --data-dir %s`", dir, err, dir)}
-	}
-	if base := l.found.Base.Index; base >= l.first && len(l.sums) > 0 {
-		dead := min(base-l.first+1, consensus.Index(len(l.sums)))
-		l.sums, l.first = l.sums[dead:], l.first+dead
 	}
 	return l, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -35,6 +36,27 @@ func lockDir(dir string) (*os.File, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
+}
+
+// InUse tells which process has the log in dir open, in words; empty if none has. To find out it takes the lock, shared and
+// for an instant, and never waits for it.
+func InUse(dir string) (holder string, err error) {
+	f, err := os.Open(filepath.Join(dir, lockName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	switch {
+	case errors.Is(err, syscall.EWOULDBLOCK):
+		return lockHolder(f), nil
+	case err != nil:
+		return "", fmt.Errorf("lock %s: %w", lockName, err)
+	}
+	return "", syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
 }
 
 func lockHolder(f *os.File) string {

@@ -105,7 +105,7 @@ func (l *Log) recover(opts Options) error {
 	s := scanner{id: l.id, keep: true}
 	if err := s.scan(l.dir, files, l.newest); err != nil {
 		return fmt.Errorf("the log is damaged, and nothing was changed: %w. "+
-			"Do not delete single files. See it with `raftctl log verify %s`; if the disk cannot give it back, "+
+			"Do not delete single files. `raftctl doctor --data-dir %s` looks closer and says what to do; if the disk cannot give it back, "+
 			"this node must not take part again with what is left", err, l.dir)
 	}
 	l.recovery = s.report(files.segments)

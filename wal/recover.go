@@ -14,6 +14,7 @@ type Recovery struct {
 	Cluster      string
 	Node         consensus.ServerID
 	Store        string // random identity of the directory
+	Format       int    // of the files; 0 if that could not be read
 	NewDirectory bool   // Open created the log; nothing was there
 
 	Segments int
@@ -130,10 +131,14 @@ func (s *scanner) conclude(dir string, list []segment, newest uint64) (err error
 	if s.started && s.from > base+1 {
 		return fmt.Errorf("%w: the entries %d to %d were in what is missing, and no snapshot makes them superfluous", s.gap, base+1, s.from-1)
 	}
-	if s.state.snapshot.Index > 0 {
-		s.snapshot, err = readSnapshot(dir, s.id, &s.state.snapshot, s.keep)
+	if s.state.snapshot.Index == 0 {
+		return nil
 	}
-	return err
+	s.snapshot, err = readSnapshot(dir, s.id, &s.state.snapshot, s.keep)
+	if err != nil {
+		return &SnapshotError{err}
+	}
+	return nil
 }
 
 func (s *scanner) segment(dir string, seg segment, last bool) error {
@@ -222,6 +227,9 @@ func (s *scanner) report(list []segment) Recovery {
 		Entries: int(live), LastIndex: s.state.last, LastTerm: s.state.lastTerm(),
 		Term: s.state.hard.Term, VotedFor: s.state.hard.VotedFor, Commit: s.state.commit,
 		Repaired: s.repair,
+	}
+	if s.id.store != "" {
+		r.Format = formatVersion // readIdentity takes no other
 	}
 	if m.Index > 0 {
 		r.SnapshotFile = snapshotName(m.Position)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/raftnode/raft/raft/consensus"
@@ -30,6 +31,12 @@ type Record struct {
 	Base          consensus.Position
 	Installed     bool // it came from a leader, and nothing remains of the log before
 }
+
+// SnapshotError says that the log's records are good, but the snapshot that they name cannot be used.
+type SnapshotError struct{ err error }
+
+func (e *SnapshotError) Error() string { return e.err.Error() }
+func (e *SnapshotError) Unwrap() error { return e.err }
 
 func publicRecord(r *record, f *segmentFile, start int64) Record {
 	p := Record{
@@ -88,4 +95,21 @@ func (s *scanner) readOnly(dir string) ([]segment, error) {
 		return nil, err
 	}
 	return files.segments, s.scan(dir, files, newest)
+}
+
+// ReadSnapshot reads the snapshot that a Scan of dir found, with its data, and checks every block. A node that runs may have replaced it
+// since: then the error is fs.ErrNotExist.
+func ReadSnapshot(dir string, found Recovery) (*consensus.Snapshot, error) {
+	id, err := readIdentity(dir)
+	if err != nil {
+		return nil, fmt.Errorf("wal: %s: %w", dir, err)
+	}
+	_, snapshot, err := openSnapshot(filepath.Join(dir, snapshotName(found.Snapshot)), id, true)
+	if err == nil && snapshot.Position != found.Snapshot {
+		err = fmt.Errorf("it is at %d of term %d", snapshot.Index, snapshot.Term)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("wal: %s: snapshot file %s: %w", dir, snapshotName(found.Snapshot), err)
+	}
+	return snapshot, nil
 }

@@ -16,7 +16,11 @@
 //
 // A write is tried again until it is answered or --timeout is over, and is applied at most once.
 //
+// doctor and log look at a data directory, with or without a node, and change nothing. log diff exits 2 when a log cannot be read, since
+// then it is unknown whether they differ.
+//
 // # What it does not promise
 //
+// log diff keeps 24 bytes for each entry of both logs, and both snapshots if it compares them.
 // The tables are for people and may change. Programs read -o json and the exit code.
 package main

@@ -39,6 +39,8 @@ func exitCodeOf(err error) int {
 		return exitDone
 	case errors.As(err, &wrong):
 		return exitUsage
+	case errors.As(err, new(*undecidedError)):
+		return exitUnknown
 	case !errors.As(err, &failed):
 		return exitNotDone
 	case failed.Outcome == api.Unknown:

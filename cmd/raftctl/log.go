@@ -34,6 +34,7 @@ func newLogCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	log.AddCommand(newLogInfoCommand(), newLogLsCommand(), newLogVerifyCommand())
+	log.AddCommand(newLogDiffCommand())
 	return log
 }
 
@@ -87,24 +88,26 @@ func newLogVerifyCommand() *cobra.Command {
 }
 
 func newLogLsCommand() *cobra.Command {
-	var last uint64
+	var filter recordFilter
 	cmd := &cobra.Command{
 		Use:   "ls DIR",
 		Short: "List the records, oldest first",
 		Long: "List the records in the order in which they were written. An entry at an index that is there already takes the\n" +
 			"place of that one and of all behind it. A mark says that everything before it was fsynced. A snapshot says that a file of that\n" +
 			"name counts. Each segment begins with a start, the sum of all records before it. With -o json: one object a line.",
-		Example: "  raftctl log ls data/n1\n  raftctl log ls data/n1 --last 20 -o json",
+		Example: "  raftctl log ls data/n1\n  raftctl log ls data/n1 --last 20 -o json\n  raftctl log ls data/n1 --type entry --from 100 --to 120",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			first, err := firstToList(args[0], last)
-			if err != nil {
+			if err := filter.check(cmd); err != nil {
 				return err
 			}
-			return listRecords(cmd.OutOrStdout(), args[0], first, logAsJSON(cmd))
+			if err := filter.findFirst(args[0]); err != nil {
+				return err
+			}
+			return listRecords(cmd.OutOrStdout(), args[0], &filter, logAsJSON(cmd))
 		},
 	}
-	cmd.Flags().Uint64Var(&last, "last", 0, "list only the last N records; 0 lists all")
+	filter.flags(cmd)
 	return cmd
 }
 
@@ -116,27 +119,15 @@ func scanLog(dir string, visit func(wal.Record) error) (wal.Recovery, error) {
 	return wal.Scan(dir, visit)
 }
 
-// firstToList is the number of the first record to list, so that it are the last ones.
-func firstToList(dir string, last uint64) (uint64, error) {
-	if last == 0 {
-		return 0, nil
-	}
-	found, err := scanLog(dir, nil)
-	if err != nil || found.Records < last {
-		return 0, err
-	}
-	return found.LastSeq - last + 1, nil
-}
-
 // listRecords prints as it reads, so that also a damaged log shows what comes before the damage.
-func listRecords(out io.Writer, dir string, first uint64, asJSON bool) error {
+func listRecords(out io.Writer, dir string, filter *recordFilter, asJSON bool) error {
 	// Columns of a fixed width: a table that is laid out at the end would have to be kept.
 	const line = "%8v %-8s %8v %8v %-8s %8v  %s\n"
 	if !asJSON {
 		fmt.Fprintf(out, line, "SEQ", "TYPE", "INDEX", "TERM", "KIND", "BYTES", "WHAT")
 	}
 	_, err := scanLog(dir, func(r wal.Record) error {
-		if r.Seq < first {
+		if !filter.match(&r) {
 			return nil
 		}
 		if asJSON {

@@ -198,7 +198,7 @@ func TestCannotStart(t *testing.T) {
 			[]string{left, "belongs to cluster", "check the list of members", "--cluster must be the same on all nodes; here it is n1=127.0.0.1:7001,n2=127.0.0.1:7002"},
 		},
 		"directory is a file": {alone(notDir), []string{notDir, "must be a directory"}},
-		"damaged log":         {alone(damaged), []string{"damaged", "raftctl log verify " + damaged}},
+		"damaged log":         {alone(damaged), []string{"damaged", "raftctl doctor --data-dir " + damaged}},
 		"damaged identity":    {alone(nameless), []string{"the file identity is damaged", "a copy of it from a backup"}},
 	} {
 		t.Run(name, func(t *testing.T) {

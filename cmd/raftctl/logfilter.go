@@ -1,0 +1,80 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/raftnode/raft/wal"
+)
+
+// recordFilter is which records `raftctl log ls` lists.
+type recordFilter struct {
+	last     uint64 // how many; 0: all
+	from, to uint64 // index of entries; 0: no limit
+	term     uint64 // 0: any
+	types    []string
+	first    uint64 // number of the first record, for last
+}
+
+func recordTypes() []string { return []string{"hard", "entry", "mark", "snapshot", "start"} }
+
+func (f *recordFilter) flags(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.Uint64Var(&f.last, "last", 0, "list only the last N records, of those that the other flags choose; 0 lists all")
+	flags.Uint64Var(&f.from, "from", 0, "only entries from this index on")
+	flags.Uint64Var(&f.to, "to", 0, "only entries up to this index")
+	flags.Uint64Var(&f.term, "term", 0, "only records of this term; a mark has none")
+	flags.StringSliceVar(&f.types, "type", nil, "only records of these types: "+strings.Join(recordTypes(), ", "))
+	_ = cmd.RegisterFlagCompletionFunc("type", cobra.FixedCompletions(recordTypes(), cobra.ShellCompDirectiveNoFileComp))
+}
+
+func (f *recordFilter) check(cmd *cobra.Command) error {
+	for _, t := range f.types {
+		if !slices.Contains(recordTypes(), t) {
+			return usage(cmd, "--type %q is none of %s", t, strings.Join(recordTypes(), ", "))
+		}
+	}
+	if f.to > 0 && f.from > f.to {
+		return usage(cmd, "--from %d is behind --to %d", f.from, f.to)
+	}
+	return nil
+}
+
+// match tells whether to list r.
+func (f *recordFilter) match(r *wal.Record) bool {
+	index := uint64(r.Entry.Index)
+	switch {
+	case r.Seq < f.first, len(f.types) > 0 && !slices.Contains(f.types, r.Type):
+		return false
+	case (f.from > 0 || f.to > 0) && r.Type != "entry", index < f.from, f.to > 0 && index > f.to:
+		return false
+	case f.term == 0:
+		return true
+	case r.Type == "snapshot":
+		return uint64(r.Snapshot.Term) == f.term
+	}
+	return uint64(r.Term) == f.term
+}
+
+// findFirst reads the log once to know where the last ones begin.
+func (f *recordFilter) findFirst(dir string) error {
+	if f.last == 0 {
+		return nil
+	}
+	var numbers []uint64 // of the last ones so far
+	_, err := scanLog(dir, func(r wal.Record) error {
+		if !f.match(&r) {
+			return nil
+		}
+		if numbers = append(numbers, r.Seq); uint64(len(numbers)) > f.last {
+			numbers = numbers[1:]
+		}
+		return nil
+	})
+	if err == nil && len(numbers) > 0 {
+		f.first = numbers[0]
+	}
+	return err
+}

@@ -22,7 +22,7 @@ func newLogCommand() *cobra.Command {
 		Short: "Look at the log in a data directory, offline and read-only",
 		Long: "Look at the log in a data directory. Nothing is changed and nothing is locked: a node may be running on\n" +
 			"the directory, and then its newest records may be missing here or look torn.",
-		Example: "  raftctl log info data/n1\n  raftctl log ls data/n1 --last 20\n  raftctl log verify data/n1",
+		Example: "  raftctl log info data/n1\n  raftctl log ls data/n1 --last 20\n  raftctl log verify data/n1\n  raftctl log diff data/n1 data/n2",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				if info, err := os.Stat(args[0]); err == nil && info.IsDir() {

@@ -164,11 +164,7 @@ func whatIsAt(l *logSums, i consensus.Index) (string, error) {
 	if e == nil || sumOf(e) != l.sums[i-l.first] {
 		return "", fmt.Errorf("the log in %s changed meanwhile: try again", l.dir)
 	}
-	what := logExcerpt(e.Data)
-	if config, err := consensus.DecodeConfiguration(e.Data); e.Kind == consensus.EntryConfiguration && err == nil {
-		what = config.String()
-	}
-	return fmt.Sprintf("term %d, %s, %s", e.Term, kindName(e.Kind), what), nil
+	return fmt.Sprintf("term %d, %s, %s", e.Term, kindName(e.Kind), entryInWords(*e)), nil
 }
 
 // judge says whether logs that differ at an index are allowed to.

@@ -111,7 +111,7 @@ func TestLogDiff(t *testing.T) {
 		},
 		"a configuration": {
 			[]consensus.Save{inTerm(1, 1, 0, "ab"), {Entries: []consensus.Entry{config}}}, []consensus.Save{inTerm(1, 1, 0, "ab"), inTerm(2, 3, 0, "c")},
-			1, []string{"term 1, config, n1 n7"},
+			1, []string{"term 1, config, members n1 n7"},
 		},
 		"snapshots at one place": {
 			[]consensus.Save{inTerm(1, 1, 3, "abc"), snapshotOf(3, 1, 2, "abc")}, []consensus.Save{installed, inTerm(1, 4, 0, "d")},

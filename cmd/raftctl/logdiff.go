@@ -248,7 +248,11 @@ func place(p consensus.Position) string {
 
 func (d *logDiff) print(out io.Writer) error {
 	for _, s := range []diffSide{d.A, d.B} {
-		fmt.Fprintf(out, "%s: node %q, entries %d to %d, commit at least %d\n", s.Dir, s.Node, s.First, s.Last, s.Commit)
+		entries := fmt.Sprintf("entries %d to %d", s.First, s.Last)
+		if s.First > s.Last {
+			entries = fmt.Sprintf("no entries behind %d", s.Last)
+		}
+		fmt.Fprintf(out, "%s: node %q, %s, commit at least %d\n", s.Dir, s.Node, entries, s.Commit)
 	}
 	compared := "no index is in both logs"
 	if d.From > 0 {

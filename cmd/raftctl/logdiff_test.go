@@ -127,7 +127,7 @@ func TestLogDiff(t *testing.T) {
 		},
 		"a snapshot beside an entry": {
 			[]consensus.Save{installed}, []consensus.Save{inTerm(2, 1, 0, "abc")},
-			1, []string{"at index 3:", "term 1, in its snapshot (committed)", `term 2, command, "c"`, `normal: only "n1"`},
+			1, []string{"no entries behind 3, commit", "at index 3:", "term 1, in its snapshot (committed)", `term 2, command, "c"`, `normal: only "n1"`},
 		},
 		"snapshots at different places": {
 			[]consensus.Save{inTerm(1, 1, 3, "abcd"), snapshotOf(3, 1, 3, "abc")}, []consensus.Save{inTerm(1, 1, 3, "abcd"), snapshotOf(2, 1, 1, "ab")},

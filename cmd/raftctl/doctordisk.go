@@ -74,7 +74,7 @@ func checkSpace(dir string) finding {
 		return finding{Check: "space", Grade: gradeWarn, What: fmt.Sprintf("statfs: %v", err), Do: "see how full the disk is yourself"}
 	}
 	block := uint64(s.Bsize)
-	return judgeSpace(uint64(s.Bavail)*block, s.Blocks*block)
+	return judgeSpace(s.Bavail*block, s.Blocks*block)
 }
 
 // judgeSpace warns before the disk is full, since then a node stops.

@@ -50,10 +50,15 @@ type view struct {
 	role      consensus.Role
 	term      uint64 // that it leads, if it does
 	leader    int    // slot of whom it follows; -1
+	heard     uint64 // the latest term that it said it is in
+	truncated uint64 // the term of the leader for which it deleted entries in this Flush; noTerm
 	applied   uint64 // handed out in Apply
 	chain     uint64 // of the entries up to there
 	compacted uint64 // the index of the newest snapshot of its state machine
 }
+
+// noTerm is behind all terms.
+const noTerm = ^uint64(0)
 
 func (k *checker) begin(founders voters) {
 	k.config = placedVoters{voters: founders}
@@ -89,7 +94,7 @@ func (k *checker) reign(term uint64) *reign {
 func (k *checker) started(s *server) {
 	d, v := &s.disk.image, &s.view
 	d.copyTo(&v.log)
-	v.role, v.term, v.leader = consensus.Follower, 0, -1
+	v.role, v.term, v.leader, v.heard = consensus.Follower, 0, -1, uint64(d.hard.Term)
 	v.applied, v.chain = 0, 0
 	if d.snapshot != nil {
 		v.applied = uint64(d.snapshot.Index)
@@ -132,6 +137,7 @@ func (k *checker) effects(s *server, e *consensus.Effects) {
 	term := v.term
 	before := v.log.config()
 	elected := false
+	v.truncated = noTerm
 	for _, f := range e.Facts {
 		elected = k.fact(s, f) || elected
 	}

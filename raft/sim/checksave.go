@@ -139,11 +139,12 @@ func (k *checker) chainBefore(log *image, index uint64) (uint64, bool) {
 	return l.chain, ok
 }
 
-// truncates: a server deletes its entries from index on. None of them is committed.
+// truncates: a server deletes its entries from index on. None of them is committed, unless for a leader of a term before the one that
+// committed it, whose message came late: to that term the server has promised nothing yet, and it was not counted.
 func (k *checker) truncates(s *server, index uint64) {
 	log := &s.view.log
 	if index <= k.committed() {
-		if l, _ := log.at(index); l.chain == k.chainAt(index) {
+		if l, _ := log.at(index); l.chain == k.chainAt(index) && s.view.truncated >= k.commitAt(index).commitTerm {
 			k.fail("Leader Completeness", "index %d of term %d is committed and %s has it", index, l.term, s.id)("it deletes it")
 		}
 	}

@@ -18,9 +18,11 @@ func (k *checker) fact(s *server, f consensus.Fact) (elected bool) {
 		if f.Was == consensus.Leader && len(s.reads) > 0 {
 			k.cover.saw(ReadAtStepDown)
 		}
-		v.role, v.leader = consensus.Follower, slotOf(f.Leader)
+		v.role, v.leader, v.heard = consensus.Follower, slotOf(f.Leader), uint64(f.Term)
 	case consensus.BecameCandidate:
-		v.role, v.leader = consensus.Candidate, -1
+		v.role, v.leader, v.heard = consensus.Candidate, -1, uint64(f.Term)
+	case consensus.Truncated:
+		v.truncated = v.heard
 	case consensus.BecamePreCandidate:
 		v.role, v.leader = consensus.PreCandidate, -1
 	case consensus.SteppedDown:

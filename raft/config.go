@@ -108,7 +108,6 @@ func (c *Config) setDefaults() error {
 	setDefault(&c.MaxLogBytes, 4<<30)
 	setDefault(&c.SnapshotEntries, 1<<20)
 	setDefault(&c.SnapshotBytes, min(64<<20, c.MaxLogBytes/4))
-	setDefault(&c.TrailingBytes, min(8<<20, c.MaxLogBytes/4))
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
 	}

@@ -166,13 +166,18 @@ func (m *Module) appendConfiguration(c Configuration) Index {
 // bidFarewell lets those that are members no more know that this is committed, so that they need not ask for votes. Nothing depends
 // on it: it may be lost.
 func (m *Module) bidFarewell() {
-	for i := range m.departing {
-		f := &m.departing[i]
+	m.tellCommitIndex(m.departing)
+	m.departing = nil
+}
+
+// tellCommitIndex sends an empty AppendEntries at once, to all to whom the log reaches back.
+func (m *Module) tellCommitIndex(to []progress) {
+	for i := range to {
+		f := &to[i]
 		if _, reaches := m.log.term(f.nextIndex - 1); reaches && f.id != m.cfg.ID {
 			m.appendEntries(f, nil)
 		}
 	}
-	m.departing = nil
 }
 
 // configCommitted does what follows when a leader's configuration is committed: from a joint one it goes on to the new one (§6:
@@ -185,12 +190,7 @@ func (m *Module) configCommitted() {
 		m.appendConfiguration(m.config.leaveJoint())
 		return
 	case !m.config.Votes(m.cfg.ID):
-		for i := range m.followers {
-			f := &m.followers[i]
-			if _, reaches := m.log.term(f.nextIndex - 1); reaches && f.id != m.cfg.ID {
-				m.appendEntries(f, nil)
-			}
-		}
+		m.tellCommitIndex(m.followers)
 		if next := m.furthest(); next != "" && m.followers[m.config.place(next)].matchIndex == m.log.lastIndex() {
 			m.request(&TimeoutNow{Header: m.header(next)})
 		}

@@ -24,7 +24,7 @@ var hashSeed = maphash.MakeSeed()
 // version that nobody had seen.
 func Model() porcupine.Model {
 	choices := porcupine.NondeterministicModel{
-		Partition: byKey,
+		Partition: sim.PartitionBy(keyOf),
 		Init:      func() []any { return []any{register{}} },
 		Step: func(state, input, output any) []any {
 			return step(state.(register), input.(sim.Operation), output.(sim.Outcome))
@@ -35,22 +35,6 @@ func Model() porcupine.Model {
 		},
 	}
 	return choices.ToModel()
-}
-
-// byKey keeps the keys in the order in which they first came.
-func byKey(history []porcupine.Operation) (parts [][]porcupine.Operation) {
-	places := make(map[string]int, 64)
-	for _, op := range history {
-		key := keyOf(op.Input.(sim.Operation))
-		place, known := places[key]
-		if !known {
-			place = len(parts)
-			places[key] = place
-			parts = append(parts, nil)
-		}
-		parts[place] = append(parts[place], op)
-	}
-	return parts
 }
 
 func keyOf(op sim.Operation) string {

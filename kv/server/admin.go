@@ -15,11 +15,7 @@ import (
 
 // administer has the leader do what the request's body asks for, which is read into asked. do answers, or returns an error.
 func (s *Server) administer(w http.ResponseWriter, r *http.Request, asked any, do func(ctx context.Context) error) *api.Problem {
-	query, problem := parseQuery(r)
-	if problem != nil {
-		return problem
-	}
-	timeout, problem := parseTimeout(r, query, api.DefaultTimeout)
+	timeout, problem := onlyTimeout(r)
 	if problem != nil {
 		return problem
 	}
@@ -109,11 +105,7 @@ func (s *Server) handOver(ctx context.Context, to raft.ServerID) error {
 
 // snapshot answers POST to snapshot: this node takes one, wherever it stands in the cluster.
 func (s *Server) snapshot(w http.ResponseWriter, r *http.Request) *api.Problem {
-	query, problem := parseQuery(r)
-	if problem != nil {
-		return problem
-	}
-	timeout, problem := parseTimeout(r, query, api.DefaultTimeout)
+	timeout, problem := onlyTimeout(r)
 	if problem != nil {
 		return problem
 	}

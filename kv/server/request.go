@@ -83,6 +83,15 @@ func parseTimeout(r *http.Request, query url.Values, otherwise time.Duration) (t
 	return timeout, nil
 }
 
+// onlyTimeout is parseTimeout for requests that take no other parameter.
+func onlyTimeout(r *http.Request) (time.Duration, *api.Problem) {
+	query, problem := parseQuery(r)
+	if problem != nil {
+		return 0, problem
+	}
+	return parseTimeout(r, query, api.DefaultTimeout)
+}
+
 // parseStale tells whether a read may be stale.
 func parseStale(query url.Values) (bool, *api.Problem) {
 	switch consistency := query.Get("consistency"); consistency {

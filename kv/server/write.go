@@ -19,11 +19,7 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, op kv.Op, escaped
 	if problem != nil {
 		return problem
 	}
-	query, problem := parseQuery(r)
-	if problem != nil {
-		return problem
-	}
-	timeout, problem := parseTimeout(r, query, api.DefaultTimeout)
+	timeout, problem := onlyTimeout(r)
 	if problem != nil {
 		return problem
 	}

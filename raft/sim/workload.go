@@ -58,7 +58,7 @@ type modelState struct {
 // StoreModel is the sequential store that histories of [StoreWorkload] have to fit, one key at a time.
 func StoreModel() porcupine.Model {
 	return porcupine.Model{
-		Partition: partitionByKey,
+		Partition: PartitionBy(operationKey),
 		Init:      func() any { return modelState{} },
 		Step: func(state, input, output any) (bool, any) {
 			return stepStore(state.(modelState), input.(Operation), output.(Outcome))
@@ -83,20 +83,23 @@ func operationKey(op Operation) string {
 	return string(c.key)
 }
 
-// partitionByKey keeps the keys in the order in which they first came.
-func partitionByKey(history []porcupine.Operation) (parts [][]porcupine.Operation) {
-	places := make(map[string]int, 64)
-	for _, op := range history {
-		key := operationKey(op.Input.(Operation))
-		place, known := places[key]
-		if !known {
-			place = len(parts)
-			places[key] = place
-			parts = append(parts, nil)
+// PartitionBy takes a history apart for a Model in which each operation concerns one key: the parts are judged one by one, which is far
+// cheaper. They keep the order in which the keys first came.
+func PartitionBy(key func(Operation) string) func([]porcupine.Operation) [][]porcupine.Operation {
+	return func(history []porcupine.Operation) (parts [][]porcupine.Operation) {
+		places := make(map[string]int, 64)
+		for _, op := range history {
+			key := key(op.Input.(Operation))
+			place, known := places[key]
+			if !known {
+				place = len(parts)
+				places[key] = place
+				parts = append(parts, nil)
+			}
+			parts[place] = append(parts[place], op)
 		}
-		parts[place] = append(parts[place], op)
+		return parts
 	}
-	return parts
 }
 
 func stepStore(s modelState, op Operation, out Outcome) (bool, modelState) {

@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -18,12 +19,12 @@ func wipe(t *testing.T, n *Node) {
 	}
 }
 
-// refused waits until the node says that it is not let in.
-func refused(ctx context.Context, t *testing.T, n *Node) {
+// refused waits until the node says that it is not let in, or lets another not in, because of this.
+func refused(ctx context.Context, t *testing.T, n *Node, why string) {
 	t.Helper()
 	if err := poll(ctx, n.ID+" to be refused", func() (bool, error) {
 		text, err := n.Printed()
-		return strings.Contains(text, "its data directory was lost or exchanged"), err
+		return strings.Contains(text, why), err
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -60,8 +61,8 @@ func TestNodeThatLostItsDataIsNotLetIn(t *testing.T) {
 	if err := c.Start(ctx, n2, n3); err != nil {
 		t.Fatal(err)
 	}
-	refused(ctx, t, n2)
-	refused(ctx, t, n3) // it learns why it cannot reach n2
+	refused(ctx, t, n2, "its data directory was lost or exchanged")
+	refused(ctx, t, n3, "its data directory was lost or exchanged") // it learns why it cannot reach n2
 	for _, n := range []*Node{n2, n3} {
 		if status, err := c.Status(ctx, n); err != nil || status.Leader != "" {
 			t.Fatalf("%s has leader %q, %v: two nodes of which one knows nothing are no majority", n.ID, status.Leader, err)
@@ -74,6 +75,75 @@ func TestNodeThatLostItsDataIsNotLetIn(t *testing.T) {
 	answers(ctx, t, c, "acknowledged", "by n1 and n2")
 	if status, err := c.Status(ctx, n2); err != nil || status.LastIndex != 0 {
 		t.Errorf("n2, which may not take part, has entries up to %d, %v", status.LastIndex, err)
+	}
+}
+
+// The same with an older copy of its data that is put back: who knew the directory's later start does not let it in, however often
+// it is started.
+func TestNodeWhoseOldDataIsPutBackIsNotLetIn(t *testing.T) {
+	c, ctx := startReal(t, 3)
+	n1, n2, n3 := c.Nodes()[0], c.Nodes()[1], c.Nodes()[2]
+	put(ctx, t, c, "before", "x")
+	if _, err := c.WaitConverged(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := n2.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	backup := filepath.Join(t.TempDir(), "n2")
+	if err := os.CopyFS(backup, os.DirFS(n2.DataDir)); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(ctx, n2); err != nil {
+		t.Fatal(err)
+	}
+	knowStart(ctx, t, n3, `"start": 2`)
+	if _, err := c.WaitConverged(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := n3.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	put(ctx, t, c, "acknowledged", "by n1 and n2")
+	if err := n1.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	wipe(t, n2)
+	if err := os.CopyFS(n2.DataDir, os.DirFS(backup)); err != nil {
+		t.Fatal(err)
+	}
+
+	if err := c.Start(ctx, n3); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 { // the copy's starts 2, which is another, to 4
+		if err := c.Start(ctx, n2); err != nil {
+			t.Fatal(err)
+		}
+		refused(ctx, t, n2, "this is an older copy that was put back")
+		for _, n := range []*Node{n2, n3} {
+			if status, err := c.Status(ctx, n); err != nil || status.Leader != "" {
+				t.Fatalf("%s has leader %q, %v: two nodes of which one forgot are no majority", n.ID, status.Leader, err)
+			}
+		}
+		if err := n2.Kill(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Start(ctx, n1); err != nil {
+		t.Fatal(err)
+	}
+	answers(ctx, t, c, "acknowledged", "by n1 and n2")
+}
+
+// knowStart waits until a node remembers such a start of another.
+func knowStart(ctx context.Context, t *testing.T, n *Node, start string) {
+	t.Helper()
+	if err := poll(ctx, n.ID+" to remember "+start, func() (bool, error) {
+		text, err := os.ReadFile(filepath.Join(n.DataDir, "stores.json"))
+		return strings.Contains(string(text), start), err
+	}); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -27,10 +27,13 @@ type Config struct {
 	// Store names the store in which this server keeps its votes and its log; another store has another name. Both ends
 	// of a connection tell it. Up to 64 bytes.
 	Store string
-	// Admit, if set, is asked at each end of each handshake whether that server may keep its promises in that store. A server
-	// whose store was lost has forgotten its votes and acknowledgements: whoever bound its name to another store
-	// must refuse it. The error is told to both sides. It is called from several goroutines.
-	Admit func(peer consensus.ServerID, store string) error
+	// Incarnation tells the starts of this server on its Store apart. Both ends of a connection tell it. It means nothing to this
+	// package. Up to 1024 bytes.
+	Incarnation string
+	// Admit, if set, is asked at each end of each handshake whether that server may keep its promises in that store, and go on with them in
+	// that incarnation. A server whose store was lost, or put back from an older copy, has forgotten votes and acknowledgements: whoever knew
+	// better must refuse it. The error is told to both sides. It is called from several goroutines.
+	Admit func(peer consensus.ServerID, store, incarnation string) error
 	// Unknown, if set, is asked when a server connects that is no peer; nil from it lets the server in. A server that has not
 	// heard yet of a change of membership is so reached by a new member or leader. While its connection lasts there is a link to the address that
 	// it gave, for answers: see [Transport.Send]. At most 16 such servers are connected at once. Admit is asked, too. The error
@@ -122,6 +125,9 @@ func (cfg *Config) checkNames() []error {
 	}
 	if len(cfg.Store) > maxStore {
 		errs = append(errs, fmt.Errorf("Store has %d bytes, at most %d are allowed", len(cfg.Store), maxStore))
+	}
+	if len(cfg.Incarnation) > maxIncarnation {
+		errs = append(errs, fmt.Errorf("Incarnation has %d bytes, at most %d are allowed", len(cfg.Incarnation), maxIncarnation))
 	}
 	if cfg.Address != "" {
 		if _, _, err := net.SplitHostPort(cfg.Address); err != nil || len(cfg.Address) > maxAddress {

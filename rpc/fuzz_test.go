@@ -75,10 +75,10 @@ func FuzzHandshake(f *testing.F) {
 	f.Add(goodHello().append(nil), []byte{5})
 	f.Add(yes.append(nil), []byte{})
 	h := goodHello()
-	h.address = ""
+	h.address, h.incarnation = "", ""
 	old := h.append(nil)
-	old = old[:len(old)-2-4] // without address and checksum
-	old[len(magic)], old[len(magic)+1], old[blockHead-1] = 1, 1, old[blockHead-1]-2
+	old = old[:len(old)-4-4] // without address, incarnation and checksum
+	old[len(magic)], old[len(magic)+1], old[blockHead-1] = 1, 1, old[blockHead-1]-4
 	f.Add(binary.BigEndian.AppendUint32(old, crc32.Checksum(old, castagnoli)), []byte{})
 	f.Add([]byte(magic), []byte{0})
 	f.Add([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), []byte{})

@@ -18,8 +18,8 @@ import (
 // fields behind the last one and change nothing else: so servers of any two versions can tell each other why they do not
 // talk. Version 1 ended with store.
 //
-//	hello, from the dialer:     magic | lowest version  | highest version | fields: cluster, sender, receiver, codec, advertise, store, address
-//	answer, from the acceptor:  magic | 1 accept, 0 not | version chosen  | fields: cluster, server, reason, store
+//	hello, from the dialer:     magic | lowest version  | highest version | fields: cluster, sender, receiver, codec, advertise, store, address, incarnation
+//	answer, from the acceptor:  magic | 1 accept, 0 not | version chosen  | fields: cluster, server, reason, store, incarnation
 //
 // where "fields" is u16 length of all fields | for each: u16 length, bytes | and
 // a u32 CRC32C of everything from the magic on ends the block.
@@ -33,19 +33,20 @@ const protocolVersion = 2
 
 // The limits of the fields, in bytes.
 const (
-	maxName      = 256 // cluster and server
-	maxCodecName = 64
-	maxAdvertise = 1024
-	maxReason    = 1024
-	maxStore     = 64
-	maxAddress   = 512
-	blockHead    = len(magic) + 2 + 2
-	maxBlockBody = 4096
+	maxName        = 256 // cluster and server
+	maxCodecName   = 64
+	maxAdvertise   = 1024
+	maxReason      = 1024
+	maxStore       = 64
+	maxAddress     = 512
+	maxIncarnation = 1024
+	blockHead      = len(magic) + 2 + 2
+	maxBlockBody   = 4096
 )
 
 var (
-	helloLimits  = []int{maxName, maxName, maxName, maxCodecName, maxAdvertise, maxStore, maxAddress}
-	answerLimits = []int{maxName, maxName, maxReason, maxStore}
+	helloLimits  = []int{maxName, maxName, maxName, maxCodecName, maxAdvertise, maxStore, maxAddress, maxIncarnation}
+	answerLimits = []int{maxName, maxName, maxReason, maxStore, maxIncarnation}
 )
 
 // hello is what the dialer says.
@@ -58,6 +59,7 @@ type hello struct {
 	advertise       string
 	store           string // which store the dialer keeps its promises in
 	address         string // where the dialer itself can be dialed, or ""
+	incarnation     string // which start of the dialer on its store this is
 }
 
 // answer is what the acceptor says.
@@ -68,11 +70,13 @@ type answer struct {
 	server   consensus.ServerID
 	reason   string // why not, in words
 	store    string // which store the acceptor keeps its promises in
+
+	incarnation string // which start of the acceptor on its store this is
 }
 
 func (h *hello) append(dst []byte) []byte {
 	return appendBlock(dst, h.lowest, h.highest,
-		h.cluster, string(h.sender), string(h.receiver), h.codec, h.advertise, h.store, h.address)
+		h.cluster, string(h.sender), string(h.receiver), h.codec, h.advertise, h.store, h.address, h.incarnation)
 }
 
 func (a *answer) append(dst []byte) []byte {
@@ -81,7 +85,7 @@ func (a *answer) append(dst []byte) []byte {
 		accepted = 1
 	}
 	reason := a.reason[:min(len(a.reason), maxReason)]
-	return appendBlock(dst, accepted, a.version, a.cluster, string(a.server), reason, a.store)
+	return appendBlock(dst, accepted, a.version, a.cluster, string(a.server), reason, a.store, a.incarnation)
 }
 
 func readHello(r io.Reader) (*hello, error) {
@@ -91,7 +95,7 @@ func readHello(r io.Reader) (*hello, error) {
 	}
 	return &hello{
 		lowest: lowest, highest: highest, cluster: f[0],
-		sender: consensus.ServerID(f[1]), receiver: consensus.ServerID(f[2]), codec: f[3], advertise: f[4], store: f[5], address: f[6],
+		sender: consensus.ServerID(f[1]), receiver: consensus.ServerID(f[2]), codec: f[3], advertise: f[4], store: f[5], address: f[6], incarnation: f[7],
 	}, nil
 }
 
@@ -105,7 +109,7 @@ func readAnswer(r io.Reader) (*answer, error) {
 	}
 	return &answer{
 		accepted: accepted == 1, version: version, cluster: f[0],
-		server: consensus.ServerID(f[1]), reason: printable(f[2]), store: f[3],
+		server: consensus.ServerID(f[1]), reason: printable(f[2]), store: f[3], incarnation: f[4],
 	}, nil
 }
 
@@ -141,12 +145,12 @@ func (h *hello) introduce(cfg *Config) error {
 	return cfg.Unknown(h.sender, h.address, h.store)
 }
 
-// admit asks the host whether a server may have this store.
-func (cfg *Config) admit(peer consensus.ServerID, store string) error {
+// admit asks the host whether a server may have this store, and be this incarnation.
+func (cfg *Config) admit(peer consensus.ServerID, store, incarnation string) error {
 	if cfg.Admit == nil {
 		return nil
 	}
-	return cfg.Admit(peer, store)
+	return cfg.Admit(peer, store, incarnation)
 }
 
 // check tells why an accepting answer is not from the server that the dialer meant.
@@ -159,7 +163,7 @@ func (a *answer) check(cfg *Config, peer consensus.ServerID) error {
 	case a.version != protocolVersion:
 		return violationf("it chose protocol version %d, which was not offered", a.version)
 	}
-	if err := cfg.admit(peer, a.store); err != nil {
+	if err := cfg.admit(peer, a.store, a.incarnation); err != nil {
 		return refusedError{err.Error()}
 	}
 	return nil

@@ -21,7 +21,7 @@ import (
 func goodHello() *hello {
 	return &hello{
 		lowest: 2, highest: 2, cluster: "test", sender: "b", receiver: "a", codec: "msgpack", advertise: "b:8000",
-		address: "127.0.0.1:1",
+		address: "127.0.0.1:1", incarnation: "1:00000001",
 	}
 }
 
@@ -193,7 +193,7 @@ func TestWhatIsNoHandshakeIsClosedAtOnce(t *testing.T) {
 		{"a field over its limit", string(long.append(nil)), "field 5 of the handshake has 1025 bytes, over the limit of 1024"},
 		{"a field over the body", string(reseal(func(b []byte) { b[blockHead+1] = 200 })), "field 1 of the handshake has 200 bytes, but only"},
 		{"too few fields", string(appendBlock(nil, 2, 2, "test", "b")), "the handshake ends before its field 3"},
-		{"too many fields", string(appendBlock(nil, 2, 2, "test", "b", "a", "json", "", "", "", "?")), "has 3 bytes behind its last field"},
+		{"too many fields", string(appendBlock(nil, 2, 2, "test", "b", "a", "json", "", "", "", "", "?")), "has 3 bytes behind its last field"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -267,7 +267,7 @@ func TestTheDialerJudgesTheAnswer(t *testing.T) {
 		{"other cluster", yes(func(a *answer) { a.cluster = "prod" }), DialFailed, `the server there belongs to cluster "prod", not to "test"`},
 		{"other server", yes(func(a *answer) { a.server = "c" }), DialFailed, `the server there is "c"`},
 		{"version not offered", yes(func(a *answer) { a.version = 3 }), DialFailed, "it chose protocol version 3, which was not offered"},
-		{"neither yes nor no", appendBlock(nil, 7, 2, "test", "b", "", ""), DialFailed, "neither yes nor no"},
+		{"neither yes nor no", appendBlock(nil, 7, 2, "test", "b", "", "", ""), DialFailed, "neither yes nor no"},
 		{"refusal", yes(func(a *answer) { a.accepted, a.reason = false, "bad\x1b[2Jmood" }), DialRefused, "bad?[2Jmood"},
 		{"an HTTP server", []byte("HTTP/1.1 400 Bad Request\r\n\r\n"), DialFailed, "an HTTP response came in place of a handshake"},
 		{"cut short", yes(func(*answer) {})[:20], DialFailed, "in the middle"},

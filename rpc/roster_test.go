@@ -120,7 +120,7 @@ func TestAPeerThatIsRemovedInItsHandshakeDoesNotStay(t *testing.T) {
 	var s *server
 	ready := make(chan struct{})
 	s = startAlone(t, func(cfg *Config) {
-		cfg.Admit = func(consensus.ServerID, string) error {
+		cfg.Admit = func(consensus.ServerID, string, string) error {
 			<-ready
 			s.RemovePeer("b")
 			return nil
@@ -298,7 +298,7 @@ func TestUnknownServersThatAreRefusedAreToldWhy(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := lenient(t, func(cfg *Config) {
-				cfg.Admit = func(_ consensus.ServerID, store string) error {
+				cfg.Admit = func(_ consensus.ServerID, store, _ string) error {
 					if store == "other" {
 						return errors.New("that is another store")
 					}

@@ -91,7 +91,7 @@ func (in *incoming) greet(c *inConn, e *Event) (*hello, *Link, error) {
 	if in.roster.find(h.sender) != nil {
 		e.Peer = h.sender // others' names are in the reason: here they could be anything
 	}
-	a := answer{version: protocolVersion, cluster: in.cfg.Cluster, server: in.cfg.ID, store: in.cfg.Store}
+	a := answer{version: protocolVersion, cluster: in.cfg.Cluster, server: in.cfg.ID, store: in.cfg.Store, incarnation: in.cfg.Incarnation}
 	link, err := in.judge(h)
 	if err == nil {
 		e.Peer = h.sender
@@ -129,7 +129,7 @@ func (in *incoming) judge(h *hello) (*Link, error) {
 			return nil, err
 		}
 	}
-	if err := in.cfg.admit(h.sender, h.store); err != nil {
+	if err := in.cfg.admit(h.sender, h.store, h.incarnation); err != nil {
 		if link != nil {
 			in.roster.release(link)
 		}

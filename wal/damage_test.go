@@ -337,6 +337,22 @@ func TestFilesThatAreMissingOrForeign(t *testing.T) {
 		}, []string{identityName, "damaged"}},
 		{"identity empty", func(d map[string][]byte) { d[identityName] = nil }, []string{identityName, "damaged"}},
 		{"newest damaged", func(d map[string][]byte) { d[newestName] = d[newestName][1:] }, []string{newestName, "damaged"}},
+		{"only identity and incarnation", func(d map[string][]byte) {
+			for name := range d {
+				if name != identityName && name != incarnationName {
+					delete(d, name)
+				}
+			}
+		}, []string{newestName + " is missing", incarnationName}},
+		{"only incarnation", func(d map[string][]byte) {
+			for name := range d {
+				if name != incarnationName {
+					delete(d, name)
+				}
+			}
+		}, []string{identityName, "missing"}},
+		{"incarnation of another node", func(d map[string][]byte) { d[incarnationName] = other[incarnationName] }, []string{incarnationName, "not written for this directory"}},
+		{"incarnation damaged", func(d map[string][]byte) { d[incarnationName] = d[incarnationName][1:] }, []string{incarnationName, "damaged"}},
 		{"a pending truncation", func(d map[string][]byte) { d[names[1]+".START"] = nil }, []string{names[1] + ".START", "move it away"}},
 		{"a segment numbered 0", func(d map[string][]byte) { d[segmentName(0)] = nil }, []string{segmentName(0), "move it away"}},
 		{"a number too large", func(d map[string][]byte) { d[strings.Repeat("9", 20)] = nil }, []string{strings.Repeat("9", 20)}},

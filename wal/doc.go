@@ -27,6 +27,7 @@
 //   - The first error of a write or an fsync is final: every later Save returns it.
 //     An fsync is never tried again, since the kernel may have dropped the pages.
 //   - One process at a time has the directory open, and only for the cluster and the node it was created for.
+//   - Each Open has a number and a random mark, which are on stable storage before it returns.
 //   - Nothing in the files is trusted before it is checked: no length is allocated that the
 //     file does not hold, and none above [MaxEntryBytes].
 //
@@ -36,7 +37,8 @@
 //     never written. Only segment files that are missing and needed, and a first segment without its first record, are noticed.
 //   - A directory of which only the file identity is left looks like one whose creation was interrupted.
 //   - A copy of an older state of the whole directory (a backup) looks like a good log. Restoring one
-//     makes the node forget votes and acknowledgements; do not.
+//     makes the node forget votes and acknowledgements; do not. [Recovery].Incarnation lets others notice it, unless the
+//     copy is of the time since the last start.
 //   - Without snapshots the directory grows with everything that is saved. Compaction removes whole segments only,
 //     when a Save moves the base.
 //   - A Save that has to write its snapshot itself takes as long as that takes; an unprepared one of 64 MiB holds up all behind it

@@ -172,7 +172,7 @@ func TestOpenFsyncsWhatItFound(t *testing.T) {
 	content[segmentName(1)] = content[segmentName(1)][:list[len(list)-1].Offset]
 	d := &faultyDisk{}
 	openFaulty(t, dirWith(t, content), d)
-	if want := "dir rewrite sync dir write"; strings.Join(d.deeds, " ") != want {
+	if want := "dir rewrite sync dir write dir"; strings.Join(d.deeds, " ") != want {
 		t.Errorf("Open did %v, want %v", d.deeds, want)
 	}
 }
@@ -180,8 +180,8 @@ func TestOpenFsyncsWhatItFound(t *testing.T) {
 func TestCreationIsFsynced(t *testing.T) {
 	d := &faultyDisk{}
 	openFaulty(t, t.TempDir(), d)
-	// parent; identity; the first record; segment; segment again, before it is named; newest. The record comes before the name.
-	if want := "dir dir write sync dir dir dir"; strings.Join(d.deeds, " ") != want {
+	// parent; identity; the first record; segment; segment again, before it is named; newest; incarnation. The record comes before the name.
+	if want := "dir dir write sync dir dir dir dir"; strings.Join(d.deeds, " ") != want {
 		t.Errorf("Open did %v, want %v", d.deeds, want)
 	}
 }
@@ -254,6 +254,7 @@ func TestOpenThatFailsIsNotOpen(t *testing.T) {
 			content, list, _ := smallLogOf(t, story()[:9], 1) // no snapshot: that would miss the file newest
 			content[segmentName(1)] = content[segmentName(1)][:list[len(list)-1].Offset]
 			delete(content, newestName)
+			delete(content, incarnationName)
 			dir := dirWith(t, content)
 			d := &faultyDisk{fail: kind, after: after}
 			l, err := open(dir, testOptions, d.disk())
@@ -290,7 +291,7 @@ func TestCreationThatFailsCanBeTriedAgain(t *testing.T) {
 			checkSaved(t, reopened(t, dir), consensus.Saved{})
 		}
 	}
-	if failed != 7 { // 5 directories, the first record, its fsync
+	if failed != 8 { // 6 directories, the first record, its fsync
 		t.Errorf("%d creations failed, want 7", failed)
 	}
 }

@@ -98,7 +98,7 @@ func listDir(dir string) (listing, error) {
 		name := e.Name()
 		whole, isTmp := strings.CutSuffix(name, tmpSuffix)
 		switch {
-		case isTmp && (whole == identityName || whole == newestName || isSnapshotName(whole)):
+		case isTmp && (whole == identityName || whole == newestName || whole == incarnationName || isSnapshotName(whole)):
 			l.litter = append(l.litter, name)
 			continue
 		case isSnapshotName(name):

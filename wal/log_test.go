@@ -250,7 +250,7 @@ func TestFilesAreForTheOwnerOnly(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	l := mustOpen(t, dir, testOptions)
 	mustSave(t, l, consensus.Save{HardState: hard(1, "n1"), Entries: entries(1, 1, 300)})
-	for name, mode := range map[string]os.FileMode{".": 0o700, lockName: 0o600, identityName: 0o600, newestName: 0o600, segmentName(1): 0o600} {
+	for name, mode := range map[string]os.FileMode{".": 0o700, lockName: 0o600, identityName: 0o600, newestName: 0o600, incarnationName: 0o600, segmentName(1): 0o600} {
 		info, err := os.Stat(filepath.Join(dir, name))
 		if err != nil || info.Mode().Perm() != mode {
 			t.Errorf("%s: mode %v, want %v (%v)", name, info.Mode().Perm(), mode, err)

@@ -102,7 +102,11 @@ func (l *Log) recover(opts Options) error {
 	if err != nil {
 		return err
 	}
-	s := scanner{id: l.id, keep: true}
+	incarnation, err := readIncarnation(l.dir, l.id)
+	if err != nil {
+		return err
+	}
+	s := scanner{id: l.id, incarnation: incarnation, keep: true}
 	if err := s.scan(l.dir, files, l.newest); err != nil {
 		return fmt.Errorf("the log is damaged, and nothing was changed: %w. "+
 			"Do not delete single files. `raftctl doctor --data-dir %s` looks closer and says what to do; if the disk cannot give it back, "+
@@ -125,7 +129,10 @@ func (l *Log) recover(opts Options) error {
 	if err := l.start(&s); err != nil {
 		return err
 	}
-	return l.cleanUp(files.snapshots)
+	if err := l.cleanUp(files.snapshots); err != nil {
+		return err
+	}
+	return l.incarnate()
 }
 
 // cleanUp finishes the compaction that a crash may have interrupted: no snapshot counts but the newest of the log.
@@ -150,7 +157,11 @@ func (l *Log) identify(opts Options, inUse bool) (created bool, err error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}
-	if _, err := os.Lstat(filepath.Join(l.dir, newestName)); inUse || !errors.Is(err, fs.ErrNotExist) {
+	for _, name := range []string{newestName, incarnationName} {
+		_, err := os.Lstat(filepath.Join(l.dir, name))
+		inUse = inUse || !errors.Is(err, fs.ErrNotExist)
+	}
+	if inUse {
 		return false, fmt.Errorf("it holds a log, but the file %s that says whose it is, is missing: restore that file; %s", identityName, neverEmpty)
 	}
 	l.id = newIdentity(opts)

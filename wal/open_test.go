@@ -128,6 +128,7 @@ func TestInterruptedCreation(t *testing.T) {
 		{"first record written", map[string][]byte{identityName: identity, segmentName(1): first}, false},
 		{"newest half written", map[string][]byte{identityName: identity, segmentName(1): first, newestName + tmpSuffix: newest[:9]}, false},
 		{"newest renamed", map[string][]byte{identityName: identity, segmentName(1): first, newestName: newest}, false},
+		{"incarnation half written", map[string][]byte{identityName: identity, segmentName(1): first, newestName: newest, incarnationName + tmpSuffix: {1}}, false},
 		{"litter of tidwall/wal", map[string][]byte{segmentName(7) + ".START.TEMP": nil, segmentName(7) + ".END.TEMP": {1}}, true},
 		{"files of others", map[string][]byte{"addresses.json": []byte("{}"), "12345": nil}, true},
 	} {

@@ -13,9 +13,10 @@ import (
 type Recovery struct {
 	Cluster      string
 	Node         consensus.ServerID
-	Store        string // random identity of the directory
-	Format       int    // of the files; 0 if that could not be read
-	NewDirectory bool   // Open created the log; nothing was there
+	Store        string      // random identity of the directory
+	Format       int         // of the files; 0 if that could not be read
+	NewDirectory bool        // Open created the log; nothing was there
+	Incarnation  Incarnation // of the start that Open is; of the newest one, for Scan
 
 	Segments int
 	Bytes    int64 // of all segments, behind the repair
@@ -59,12 +60,13 @@ func (r Repair) String() string {
 
 // scanner reads a whole log, in order, and checks all of it.
 type scanner struct {
-	id      identity
-	salt    salt
-	state   state
-	entries []consensus.Entry // the log; only if keep
-	keep    bool
-	visit   func(Record) error // may be nil
+	id          identity
+	salt        salt
+	incarnation Incarnation // of the last start
+	state       state
+	entries     []consensus.Entry // the log; only if keep
+	keep        bool
+	visit       func(Record) error // may be nil
 
 	started  bool            // a record of type start was read: the state is known
 	from     consensus.Index // of entries[0], also if they are not kept
@@ -90,6 +92,9 @@ func (s *scanner) scan(dir string, files listing, newest uint64) error {
 	list := files.segments
 	if newest == 0 && len(files.snapshots) > 0 {
 		return fmt.Errorf("the file %s is missing: it was there before %s", newestName, files.snapshots[0])
+	}
+	if newest == 0 && s.incarnation.Number > 0 {
+		return fmt.Errorf("the file %s is missing: it was there before the file %s", newestName, incarnationName)
 	}
 	var last uint64
 	if len(list) > 0 {
@@ -226,7 +231,7 @@ func (s *scanner) report(list []segment) Recovery {
 		Snapshot: m.Position, SnapshotBytes: int64(m.file.bytes), Base: m.base,
 		Entries: int(live), LastIndex: s.state.last, LastTerm: s.state.lastTerm(),
 		Term: s.state.hard.Term, VotedFor: s.state.hard.VotedFor, Commit: s.state.commit,
-		Repaired: s.repair,
+		Repaired: s.repair, Incarnation: s.incarnation,
 	}
 	if s.id.store != "" {
 		r.Format = formatVersion // readIdentity takes no other

@@ -85,6 +85,9 @@ func (s *scanner) readOnly(dir string) ([]segment, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.incarnation, err = readIncarnation(dir, s.id); err != nil {
+		return nil, err
+	}
 	// Before the list: a segment that is created in between is only in the list.
 	newest, err := readNewest(dir, s.id)
 	if err != nil {

@@ -103,7 +103,7 @@ func checkDataDir(cmd *cobra.Command, name, dir string) error {
 func isLogFile(name string) bool {
 	name = strings.TrimSuffix(name, ".tmp")
 	digits := len(name) >= 20 && strings.Trim(name[:20], "0123456789") == ""
-	return name == "identity" || name == "newest" || name == "LOCK" || digits || strings.HasPrefix(name, "snapshot-")
+	return name == "identity" || name == "newest" || name == "incarnation" || name == "LOCK" || digits || strings.HasPrefix(name, "snapshot-")
 }
 
 // examine makes all checks.

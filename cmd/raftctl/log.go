@@ -251,6 +251,7 @@ type logInfo struct {
 	Cluster  string       `json:"cluster"`
 	Node     string       `json:"node"`
 	Store    string       `json:"store"`
+	Start    uint64       `json:"start"`
 	Segments int          `json:"segments"`
 	Bytes    int64        `json:"bytes"`
 	Records  uint64       `json:"records"`
@@ -273,7 +274,7 @@ type logTornTail struct {
 
 func infoOf(r wal.Recovery) logInfo {
 	info := logInfo{
-		Cluster: r.Cluster, Node: string(r.Node), Store: r.Store,
+		Cluster: r.Cluster, Node: string(r.Node), Store: r.Store, Start: r.Incarnation.Number,
 		Segments: r.Segments, Bytes: r.Bytes, Records: r.Records, Entries: r.Entries,
 		Last: uint64(r.LastIndex), LastTerm: uint64(r.LastTerm), Term: uint64(r.Term), VotedFor: string(r.VotedFor), Commit: uint64(r.Commit),
 	}
@@ -292,7 +293,7 @@ func infoOf(r wal.Recovery) logInfo {
 func printInfo(out io.Writer, r wal.Recovery) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "node\t%q of cluster %q\n", r.Node, r.Cluster)
-	fmt.Fprintf(w, "store\t%s\n", r.Store)
+	fmt.Fprintf(w, "store\t%s, start %d\n", r.Store, r.Incarnation.Number)
 	fmt.Fprintf(w, "term\t%d, voted for %q\n", r.Term, r.VotedFor)
 	if r.SnapshotFile != "" {
 		fmt.Fprintf(w, "snapshot\tat %d of term %d, %d bytes in %s\n", r.Snapshot.Index, r.Snapshot.Term, r.SnapshotBytes, r.SnapshotFile)

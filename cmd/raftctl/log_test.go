@@ -71,7 +71,7 @@ func TestLogInfo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkLogSays(t, out, `"n1" of cluster "c1"`, `3, voted for "n2"`, "3, from 1 to 3, the last of term 3", "at least 2", "in 1 segments")
+	checkLogSays(t, out, `"n1" of cluster "c1"`, `3, voted for "n2"`, "3, from 1 to 3, the last of term 3", ", start 1\n", "at least 2", "in 1 segments")
 	out, err = runLog(t, "info", dir, "-o", "json")
 	var info logInfo
 	if err != nil || json.Unmarshal([]byte(out), &info) != nil || info.Node != "n1" || info.Last != 3 || info.Term != 3 || info.TornTail != nil {

@@ -25,6 +25,6 @@
 // # What it does not promise
 //
 // There is no TLS and no authentication: it listens where it is told to, and warns if others can reach that.
-// The state and the log behind the last snapshot are held in memory. Of a node that comes back with an old copy of its data directory
-// nobody can tell that it forgot something.
+// The state and the log behind the last snapshot are held in memory. A node that comes back with an old copy of its data directory
+// is refused by those that knew a later start on it; of a copy that was made since the last start nobody can tell.
 package main

@@ -121,7 +121,7 @@ func (n *node) connect() (err error) {
 	n.transport, err = rpc.New(rpc.Config{
 		Cluster: c.clusterID(), ID: c.id, Codec: c.codec,
 		Address: address, Advertise: reachable(n.clients.Addr(), address),
-		Store: n.disk.Recovery().Store, Admit: n.stores.admit,
+		Store: n.disk.Recovery().Store, Incarnation: n.disk.Recovery().Incarnation.String(), Admit: n.stores.admit,
 		Unknown: n.detours.note, Dial: n.detours.dial,
 		OnEvent: func(e rpc.Event) {
 			tell(e)

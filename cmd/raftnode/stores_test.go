@@ -11,6 +11,8 @@ import (
 	"github.com/raftnode/raft/raft"
 )
 
+const firstStart = "1:0000000a"
+
 func TestAMemberIsBoundToTheStoreThatItShowedFirst(t *testing.T) {
 	dir := t.TempDir()
 	s, err := openStores(dir)
@@ -28,7 +30,7 @@ func TestAMemberIsBoundToTheStoreThatItShowedFirst(t *testing.T) {
 		check := func(s *stores) {
 			t.Helper()
 			s.enter("n2")
-			err := s.admit("n2", c.store)
+			err := s.admit("n2", c.store, firstStart)
 			if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
 				t.Errorf("store %q: got %v, want %q", c.store, err, c.says)
 			}
@@ -41,7 +43,7 @@ func TestAMemberIsBoundToTheStoreThatItShowedFirst(t *testing.T) {
 		check(again)
 	}
 	s.enter("n3")
-	if err := s.admit("n3", "third"); err != nil {
+	if err := s.admit("n3", "third", firstStart); err != nil {
 		t.Errorf("another member: %v", err)
 	}
 }
@@ -54,7 +56,7 @@ func TestAServerIsBoundWhenItBecomesAMember(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, store := range []string{"first", "second"} {
-		if err := errors.Join(s.admit("n4", store), s.settle()); err != nil {
+		if err := errors.Join(s.admit("n4", store, firstStart), s.settle()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -70,10 +72,10 @@ func TestAServerIsBoundWhenItBecomesAMember(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, s := range []*stores{s, again} { // again knows of no members yet, or any more
-		if err := s.admit("n4", "third"); err == nil || !strings.Contains(err.Error(), "comes with store third, but it had store second") {
+		if err := s.admit("n4", "third", firstStart); err == nil || !strings.Contains(err.Error(), "comes with store third, but it had store second") {
 			t.Errorf("got %v", err)
 		}
-		if err := s.admit("n4", "second"); err != nil {
+		if err := s.admit("n4", "second", firstStart); err != nil {
 			t.Error(err)
 		}
 	}
@@ -85,7 +87,7 @@ func TestStrangersDoNotFillTheMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 10 * maxSeen {
-		if err := s.admit(raft.ServerID(fmt.Sprint("x", i)), "store"); err != nil {
+		if err := s.admit(raft.ServerID(fmt.Sprint("x", i)), "store", firstStart); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -116,8 +118,80 @@ func TestAStoreThatCannotBeRememberedIsNotAdmitted(t *testing.T) {
 	}
 	s.enter("n2")
 	for range 2 {
-		if err := s.admit("n2", "x"); err == nil || !strings.Contains(err.Error(), "cannot be remembered") {
+		if err := s.admit("n2", "x", firstStart); err == nil || !strings.Contains(err.Error(), "cannot be remembered") {
 			t.Errorf("got %v", err)
 		}
+	}
+}
+
+// Who knows a start on a directory lets in only those that come from it: an older copy does not, however often it is started.
+func TestAnOlderCopyOfADirectoryIsNotLetIn(t *testing.T) {
+	dir := t.TempDir()
+	s, err := openStores(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.enter("n2")
+	older := strings.Repeat("0000000b", 99)
+	for _, c := range []struct{ start, says string }{
+		{"5:0000000a0000000b", ""},
+		{"5:0000000a0000000b", ""},
+		{"7:0000000a0000000b0000000c0000000d", ""}, // nobody here saw start 6
+		{"8:0000000c0000000d0000000e", ""},
+		{"7:0000000a0000000b0000000c0000000d", "comes with start 7 on its data directory, but it had another start 8: this is an older copy"},
+		{"8:0000000c0000000d0000000f", "this is an older copy"},
+		{"9:0000000c0000000d0000000f00000010", "this is an older copy"},
+		{"200:0000000e" + older, "start 8 is the newest known here: it shows no more than its last 100"},
+		{"", "does not say which start"},
+		{"9:zzzzzzzz", "does not say which start"},
+		{"9:0000000d0000000e00000011", ""},
+	} {
+		again, err := openStores(dir) // after a restart
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range []*stores{s, again} {
+			s.enter("n2")
+			err := s.admit("n2", "its store", c.start)
+			if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
+				t.Fatalf("start %s: got %v, want %q", c.start, err, c.says)
+			}
+		}
+	}
+}
+
+// A member that starts again while this node's disk is full is let in, and remembered when there is room.
+func TestALaterStartIsLetInOnAFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	s, err := openStores(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.enter("n2")
+	if err := s.admit("n2", "x", firstStart); err != nil {
+		t.Fatal(err)
+	}
+	obstacle := filepath.Join(dir, storesName+".tmp")
+	if err := os.Mkdir(obstacle, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.admit("n2", "x", "2:0000000a0000000b"); err != nil {
+		t.Error(err)
+	}
+	if err := s.admit("n2", "x", firstStart); err == nil {
+		t.Error("what could not be written down is forgotten")
+	}
+	if err := s.settle(); err == nil {
+		t.Error("it settles, although nothing can be written")
+	}
+	if err := errors.Join(os.Remove(obstacle), s.settle()); err != nil {
+		t.Fatal(err)
+	}
+	again, err := openStores(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.admit("n2", "x", firstStart); err == nil {
+		t.Error("after a restart the older start is let in")
 	}
 }

@@ -21,7 +21,10 @@ func TestNoSpace(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.servers[full].SetNoSpace(true)
-		await(t, "another leads", func() bool { s := c.servers[full].Status(); return s.NoSpace && s.Leader != "" && s.Leader != c.ids[full] })
+		await(t, "another leads", func() bool {
+			s := c.servers[full].Status()
+			return s.NoSpace && s.Leader != "" && s.Leader != c.ids[full]
+		})
 		next := c.leader()
 		if err := propose(next, "y"); err != nil {
 			t.Fatal(err)

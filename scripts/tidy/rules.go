@@ -17,6 +17,7 @@ const (
 	datadriven = "github.com/cockroachdb/datadriven"
 	goleak     = "go.uber.org/goleak"
 	xsys       = "golang.org/x/sys"
+	hdr        = "github.com/HdrHistogram/hdrhistogram-go"
 	gofuse     = "github.com/hanwen/go-fuse" // only in the module integration/powerfs
 )
 
@@ -79,6 +80,10 @@ var Arrows = map[string]Allowed{
 	"kv/client": {
 		Ours: []string{"kv/api"},
 		Why:  "who uses the client links nothing of the server",
+	},
+	"kv/load": {
+		Others: []string{hdr, xsys},
+		Why:    "the load knows no store: raftctl and the benchmark of the peers each bring theirs; a timer of the kernel keeps its rate",
 	},
 	"integration": {
 		Ours: []string{"kv/client", "kv/api", "raft/lab"}, Others: []string{porcupine},

@@ -19,6 +19,16 @@ const (
 	xsys       = "golang.org/x/sys"
 	hdr        = "github.com/HdrHistogram/hdrhistogram-go"
 	gofuse     = "github.com/hanwen/go-fuse" // only in the module integration/powerfs
+
+	// Only in the module scripts/bench: the peers that we are measured beside.
+	hashicorpRaft = "github.com/hashicorp/raft"
+	hashicorpWAL  = "github.com/hashicorp/raft-wal"
+	hashicorpBolt = "github.com/hashicorp/raft-boltdb"
+	bbolt         = "go.etcd.io/bbolt"
+	etcdServer    = "go.etcd.io/etcd/server"
+	etcdClient    = "go.etcd.io/etcd/client"
+	zap           = "go.uber.org/zap"
+	dragonboat    = "github.com/lni/dragonboat"
 )
 
 // Allowed is what one package may import. Packages of this repository are named by their directory,
@@ -82,8 +92,8 @@ var Arrows = map[string]Allowed{
 		Why:  "who uses the client links nothing of the server",
 	},
 	"kv/load": {
-		Others: []string{hdr, xsys},
-		Why:    "the load knows no store: raftctl and the benchmark of the peers each bring theirs; a timer of the kernel keeps its rate",
+		Ours: []string{"kv/client"}, Others: []string{hdr, xsys},
+		Why: "the load is for any store and comes with the target for ours, as its users see it; a timer of the kernel keeps its rate",
 	},
 	"integration": {
 		Ours: []string{"kv/client", "kv/api", "raft/lab"}, Others: []string{porcupine},
@@ -108,9 +118,34 @@ var Arrows = map[string]Allowed{
 		Ours: []string{"integration", "kv/client", "kv/api", "raft/sim", "kv/kvsim"}, Others: []string{cobra, pflag, xsys},
 		Why: "drills are run against real processes, or simulated; the terminal is asked how wide it is",
 	},
-	"scripts/tidy":    {Why: "the walls must not lean on what they guard"},
-	"scripts/mutants": {Why: "the runner must work while the code is broken"},
-	"scripts/readme":  {Why: "the README is tried out from outside, as a reader would"},
+	"scripts/bench": {
+		Ours:   []string{"kv/client", "kv/load", "scripts/bench/cluster", "scripts/bench/raw", "scripts/bench/report"},
+		Others: []string{etcdClient, zap},
+		Why:    "the benchmark sees what users see, processes and their protocols; it is a module of its own, so that nobody gets the peers with ours",
+	},
+	"scripts/bench/cluster": {
+		Others: []string{xsys},
+		Why:    "it runs processes, whatever they are",
+	},
+	"scripts/bench/report": {
+		Ours: []string{"kv/load", "scripts/bench/cluster"},
+		Why:  "the report knows what was measured, and not how",
+	},
+	"scripts/bench/raw": {
+		Ours: []string{"kv/load"},
+		Why:  "the protocol is for peers that have none, and its client is put under load",
+	},
+	"scripts/bench/peer": {
+		Ours: []string{"scripts/bench/raw"},
+		Why:  "what the peers have in common is that they are served by the raw protocol",
+	},
+	"scripts/bench/peers/floor":      {Ours: []string{"scripts/bench/peer", "scripts/bench/raw"}, Why: "the floor has no Raft"},
+	"scripts/bench/peers/hashicorp":  {Ours: []string{"scripts/bench/peer", "scripts/bench/raw"}, Others: []string{hashicorpRaft, hashicorpWAL, hashicorpBolt, bbolt, hclog}, Why: "a peer has nothing of ours"},
+	"scripts/bench/peers/etcd":       {Ours: []string{"scripts/bench/peer"}, Others: []string{etcdServer}, Why: "a peer has nothing of ours"},
+	"scripts/bench/peers/dragonboat": {Ours: []string{"scripts/bench/peer", "scripts/bench/raw"}, Others: []string{dragonboat}, Why: "a peer has nothing of ours"},
+	"scripts/tidy":                   {Why: "the walls must not lean on what they guard"},
+	"scripts/mutants":                {Why: "the runner must work while the code is broken"},
+	"scripts/readme":                 {Why: "the README is tried out from outside, as a reader would"},
 }
 
 // TestOnly may be imported by any test besides what its package may.

@@ -88,6 +88,9 @@ type Progress struct {
 	Failed  int64
 }
 
+// Check says what is wrong with the configuration.
+func (c Config) Check() error { return c.complete() }
+
 // complete fills in the defaults and says what is wrong with the rest.
 func (c *Config) complete() error {
 	if c.Keys == 0 {

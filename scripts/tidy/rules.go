@@ -110,7 +110,7 @@ var Arrows = map[string]Allowed{
 		Why:    "the node joins host, disk, network and service, and drives none of them from outside",
 	},
 	"cmd/raftctl": {
-		Ours: []string{"kv", "kv/api", "kv/client", "wal", "raft/consensus"}, Others: []string{cobra, pflag},
+		Ours: []string{"kv", "kv/api", "kv/client", "kv/load", "wal", "raft/consensus"}, Others: []string{cobra, pflag},
 		Tests: []string{"kv/server", "raft"}, // it is tried against the server as it is, over a Raft that is played
 		Why:   "raftctl is a client, and reads data directories, with the store's commands in words; it runs no node",
 	},

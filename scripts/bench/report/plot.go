@@ -125,6 +125,11 @@ func (p *Plot) yAxis(values []float64) func(float64) float64 {
 		values = []float64{1, 10}
 	}
 	low, high := slices.Min(values)/1.15, slices.Max(values)*1.15
+	const narrowest = 6.5 // holds two ticks wherever it lies
+	if wide := high / low; wide < narrowest {
+		more := math.Sqrt(narrowest / wide)
+		low, high = low/more, high*more
+	}
 	at := func(v float64) float64 {
 		return p.Bottom - (p.Bottom-p.Top)*math.Log(v/low)/math.Log(high/low)
 	}

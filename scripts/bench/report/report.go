@@ -108,6 +108,7 @@ type Cell struct {
 	P99        Spread
 	P999       Spread
 	CPU        Spread // seconds per 100,000 operations, of all three processes
+	Generator  Spread // likewise, of the generator and the peer's client in it
 	DiskBytes  Spread // per operation, of all three
 	Syncs      Spread // likewise
 	Resident   Spread // MiB, of all three
@@ -162,6 +163,7 @@ func (r *Report) Cell(workload, peer string, level Level) Cell {
 		put(&c.Resident, float64(s.Cost.Resident)/(1<<20))
 		if done := float64(s.Result.Done); done > 0 {
 			put(&c.CPU, s.Cost.CPU.Seconds()/done*100_000)
+			put(&c.Generator, s.Cost.Generator.Seconds()/done*100_000)
 			put(&c.DiskBytes, float64(s.Cost.DiskBytes)/done)
 			put(&c.Syncs, float64(s.Cost.Syncs)/done)
 		}

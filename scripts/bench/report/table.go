@@ -20,7 +20,7 @@ func (r *Report) Tables(w Workload) []Table {
 			r.table(w, "Latency from when an operation was due, in ms: p50 / p99 / p99.9", func(c Cell) string {
 				return fmt.Sprintf("%s / %s / %s%s", short(c.P50.Median), short(c.P99.Median), short(c.P999.Median), c.notes())
 			}),
-			r.table(w, "p99 as a multiple of "+r.Peers[0].Title+"'s in the same round", func(c Cell) string { return short(c.Ratio.Median) + "x" }),
+			r.table(w, "p99 as a multiple of that of "+r.Peers[0].Title+" in the same round", func(c Cell) string { return short(c.Ratio.Median) + "x" }),
 			r.table(w, "CPU seconds per 100,000 operations, all three processes", func(c Cell) string { return short(c.CPU.Median) }),
 		}
 	}
@@ -31,6 +31,7 @@ func (r *Report) Tables(w Workload) []Table {
 		r.table(w, r.Peers[0].Title+" as a multiple of the peer, in the same round", func(c Cell) string { return fmt.Sprintf("%.2fx", c.Ratio.Median) }),
 		r.table(w, "CPU seconds per 100,000 operations, all three processes", func(c Cell) string { return short(c.CPU.Median) }),
 	}
+	tables = append(tables, r.table(w, "CPU seconds of the generator of the load, with the peer's client in it, per 100,000 operations", func(c Cell) string { return short(c.Generator.Median) }))
 	if w.Reads < 1 {
 		tables = append(tables, r.table(w, "Bytes written to disk per operation, all three processes", func(c Cell) string { return thousands(c.DiskBytes.Median) }))
 		if r.Machine.NoSyncs == "" {
@@ -75,10 +76,10 @@ func (r *Report) Facts() []string {
 	}
 	facts := []string{
 		fmt.Sprintf("%s, %d cores, %d GiB, Linux %s, %s", m.CPU, m.Cores, m.Memory>>30, m.Kernel, m.Go),
-		fmt.Sprintf("%s; to append 256 bytes and fdatasync takes %s in the median, %s at the 99th percentile, when nothing else runs",
+		fmt.Sprintf("%s; to append 256 bytes and fdatasync takes %s in the median, %s at the 99th percentile, just before the first sample",
 			m.Disk.FileSystem, m.Disk.SyncP50.Round(1000), m.Disk.SyncP99.Round(1000)),
 		fmt.Sprintf("three processes on loopback, and the generator of the load on the same cores; a fresh cluster for each peer, workload and round, "+
-			"the peers in turn, in the opposite order in every other round; %d rounds, medians; %s of warm-up and %s measured at each level", r.Rounds, r.WarmUp, r.Window),
+			"the peers in turn, in the opposite order in every other round; rounds: %d, of which the medians are shown; %s of warm-up and %s measured at each level", r.Rounds, r.WarmUp, r.Window),
 		fmt.Sprintf("keys of 16 bytes; %s; took %s; load average before %s, after %s", r.Began.UTC().Format("2006-01-02 15:04 UTC"), r.Took.Round(1e9), m.LoadBefore, m.LoadAfter),
 		fmt.Sprintf("a shared machine: others used up to %.2f cores while a sample was taken; %d samples were thrown away and taken again because others used more than %.2f", worst, repeats, r.Quiet),
 	}

@@ -119,7 +119,7 @@ func TestTheDefaultIsAQuarterOfAnHour(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := &bench{settings: s, peers: allPeers(), report: report.Report{Workloads: allWorkloads()}}
-	if got := b.estimate(); b.clusters() != 90 || got < 10*time.Minute || got > 20*time.Minute {
+	if got := b.estimate(); b.clusters() != 105 || got < 10*time.Minute || got > 20*time.Minute {
 		t.Errorf("%d clusters, %v", b.clusters(), got)
 	}
 }

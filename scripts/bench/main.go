@@ -122,7 +122,7 @@ func (b *bench) prepare(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.Peers = append(r.Peers, report.Peer{Name: p.name, Title: p.title, Version: version, Settings: p.settings})
+		r.Peers = append(r.Peers, report.Peer{Name: p.name, Title: p.title, Ours: p.ours, Version: version, Settings: p.settings})
 	}
 	r.Machine, err = machine(ctx, b.work)
 	return err

@@ -18,6 +18,7 @@ import (
 // peer is one of those that are compared.
 type peer struct {
 	name, title, settings string
+	ours                  bool     // the others are compared with it
 	program               string   // its file
 	modules               []string // whose versions say what it is
 	command               cluster.Command
@@ -27,12 +28,16 @@ type peer struct {
 
 const rawProtocol = "clients by a raw protocol, many requests in flight on each of 4 connections"
 
-// allPeers has ours first: the others are compared with it.
+// allPeers has ours first.
 func allPeers() []peer {
 	return []peer{
 		{
-			name: "raftnode", title: "raftnode", program: "raftnode", command: raftnodeCommand, leads: raftnodeLeads, dial: raftnodeDial,
+			name: "raftnode", title: "raftnode", ours: true, program: "raftnode", command: raftnodeCommand, leads: raftnodeLeads, dial: raftnodeDial,
 			settings: "defaults, but no snapshots; clients by HTTP through kv/client, one request in flight on a connection, each write once at most though it may be repeated",
+		},
+		{
+			name: "library", title: "our library, raw", ours: true, program: "library", command: rawCommand(), leads: rawLeads, dial: rawDial,
+			settings: "our packages raft, rpc and wal as raftnode has them, without its HTTP and its sessions; no snapshots, reads share a Read; " + rawProtocol,
 		},
 		{
 			name: "hashicorp-wal", title: "hashicorp + wal", program: "hashicorp", command: rawCommand("-store", "wal"), leads: rawLeads, dial: rawDial,

@@ -140,6 +140,7 @@ var Arrows = map[string]Allowed{
 		Why:  "what the peers have in common is that they are served by the raw protocol",
 	},
 	"scripts/bench/peers/floor":      {Ours: []string{"scripts/bench/peer", "scripts/bench/raw"}, Why: "the floor has no Raft"},
+	"scripts/bench/peers/library":    {Ours: []string{"raft", "raft/consensus", "rpc", "wal", "scripts/bench/peer", "scripts/bench/raw"}, Why: "it is our library as others may embed it"},
 	"scripts/bench/peers/hashicorp":  {Ours: []string{"scripts/bench/peer", "scripts/bench/raw"}, Others: []string{hashicorpRaft, hashicorpWAL, hashicorpBolt, bbolt, hclog}, Why: "a peer has nothing of ours"},
 	"scripts/bench/peers/etcd":       {Ours: []string{"scripts/bench/peer"}, Others: []string{etcdServer}, Why: "a peer has nothing of ours"},
 	"scripts/bench/peers/dragonboat": {Ours: []string{"scripts/bench/peer", "scripts/bench/raw"}, Others: []string{dragonboat}, Why: "a peer has nothing of ours"},

@@ -51,7 +51,7 @@ func marker(peer int, x, y float64) string {
 		}
 		return b.String() + "Z"
 	}
-	switch peer % 6 {
+	switch peer % 7 {
 	case 0: // a circle
 		return fmt.Sprintf("M%.1f %.1fa%g %g 0 1 0 %g 0a%g %g 0 1 0 %g 0Z", x-r, y, r, r, 2*r, r, r, -2*r)
 	case 1:
@@ -62,6 +62,8 @@ func marker(peer int, x, y float64) string {
 		return polygon(0, -1.3, 1.3, 0, 0, 1.3, -1.3, 0) // a diamond
 	case 4:
 		return polygon(-1.1, -.8, 1.1, -.8, 0, 1.2) // a triangle on its head
+	case 5:
+		return polygon(-.4, -1.2, .4, -1.2, .4, -.4, 1.2, -.4, 1.2, .4, .4, .4, .4, 1.2, -.4, 1.2, -.4, .4, -1.2, .4, -1.2, -.4, -.4, -.4) // a cross
 	}
-	return polygon(-.4, -1.2, .4, -1.2, .4, -.4, 1.2, -.4, 1.2, .4, .4, .4, .4, 1.2, -.4, 1.2, -.4, .4, -1.2, .4, -1.2, -.4, -.4, -.4) // a cross
+	return polygon(-.5, -1.2, .5, -1.2, 1.1, 0, .5, 1.2, -.5, 1.2, -1.1, 0) // a hexagon
 }

@@ -36,6 +36,7 @@ type Tick struct {
 type Line struct {
 	Peer   int // its place among the peers: colour and shape
 	Name   string
+	Ours   bool
 	Path   string
 	Points []Point
 	EndX   float64 // of the name
@@ -101,7 +102,7 @@ func (r *Report) plot(w Workload, m measure) Plot {
 	}
 	for i, peer := range r.Peers {
 		if line := p.line(spreads[i], y, m.unit, w); len(line.Points) > 0 {
-			line.Peer, line.Name = i, peer.Title
+			line.Peer, line.Name, line.Ours = i, peer.Title, peer.Ours
 			p.Lines = append(p.Lines, line)
 		}
 	}

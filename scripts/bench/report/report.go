@@ -20,7 +20,7 @@ type Report struct {
 	Window    time.Duration `json:"window_ns"`
 	Quiet     float64       `json:"quiet"` // cores that others may take before a sample is measured again
 	Machine   Machine       `json:"machine"`
-	Peers     []Peer        `json:"peers"` // the first is the one that the others are compared with
+	Peers     []Peer        `json:"peers"` // the first is ours
 	Workloads []Workload    `json:"workloads"`
 	Samples   []Sample      `json:"samples"`
 }
@@ -42,6 +42,7 @@ type Machine struct {
 type Peer struct {
 	Name     string `json:"name"`
 	Title    string `json:"title"`
+	Ours     bool   `json:"ours,omitempty"` // the others are compared with it
 	Version  string `json:"version"`
 	Settings string `json:"settings"`
 }
@@ -112,7 +113,6 @@ type Cell struct {
 	DiskBytes  Spread // per operation, of all three
 	Syncs      Spread // likewise
 	Resident   Spread // MiB, of all three
-	Ratio      Spread // the first peer's throughput over this one's; of an open loop this one's p99 over the first peer's
 	Failed     int64
 	NeverBegun int64
 	Others     float64 // cores that others used, in the worst round
@@ -167,9 +167,6 @@ func (r *Report) Cell(workload, peer string, level Level) Cell {
 			put(&c.DiskBytes, float64(s.Cost.DiskBytes)/done)
 			put(&c.Syncs, float64(s.Cost.Syncs)/done)
 		}
-		if ratio, ok := r.ratio(s); ok {
-			put(&c.Ratio, ratio)
-		}
 	}
 	for to, values := range collected {
 		*to = spread(values)
@@ -177,20 +174,36 @@ func (r *Report) Cell(workload, peer string, level Level) Cell {
 	return c
 }
 
-// ratio compares with the first peer in the same round.
-func (r *Report) ratio(s Sample) (float64, bool) {
-	for _, first := range r.Samples {
-		if first.Peer != r.Peers[0].Name || first.Workload != s.Workload || first.Level != s.Level || first.Round != s.Round || first.Failure != "" {
+// Ratio compares a peer with one of ours, round by round: our throughput over the peer's or, of an open loop, the peer's p99 over ours. Above 1
+// ours is better.
+func (r *Report) Ratio(workload string, level Level, ours, peer string) Spread {
+	var ratios []float64
+	for _, s := range r.Samples {
+		if s.Workload != workload || s.Level != level || s.Peer != peer {
 			continue
 		}
-		if s.Level.Rate > 0 {
-			return quotient(float64(s.Result.All.P99), float64(first.Result.All.P99))
+		our, ok := r.sample(workload, level, ours, s.Round)
+		if !ok {
+			continue
 		}
-		return quotient(first.Result.PerSecond(), s.Result.PerSecond())
+		a, b := our.Result.PerSecond(), s.Result.PerSecond()
+		if level.Rate > 0 {
+			a, b = float64(s.Result.All.P99), float64(our.Result.All.P99)
+		}
+		if a > 0 && b > 0 {
+			ratios = append(ratios, a/b)
+		}
 	}
-	return 0, false
+	return spread(ratios)
 }
 
-func quotient(a, b float64) (float64, bool) { return a / b, a > 0 && b > 0 }
+func (r *Report) sample(workload string, level Level, peer string, round int) (Sample, bool) {
+	for _, s := range r.Samples {
+		if s.Workload == workload && s.Level == level && s.Peer == peer && s.Round == round {
+			return s, s.Failure == ""
+		}
+	}
+	return Sample{}, false
+}
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

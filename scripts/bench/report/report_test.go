@@ -30,7 +30,7 @@ func example() *Report {
 			CPU: "a processor", Cores: 2, Memory: 8 << 30, Kernel: "6.1", Go: "go1.26", LoadBefore: "0.1 0.2 0.3", LoadAfter: "1 1 1",
 			Disk: cluster.DiskFacts{FileSystem: "ext4", SyncP50: 250 * time.Microsecond, SyncP99: time.Millisecond},
 		},
-		Peers: []Peer{{"ours", "ours", "commit 1", "defaults"}, {"a", "peer a", "a v1", "tuned"}, {"b", "peer b", "b v2", "tuned, <too>"}},
+		Peers: []Peer{{"ours", "ours", true, "commit 1", "defaults"}, {"a", "peer a", false, "a v1", "tuned"}, {"b", "peer b", false, "b v2", "tuned, <too>"}},
 		Workloads: []Workload{
 			{Name: "writes", Title: "Writes", ValueBytes: 128, Levels: []Level{{InFlight: 1}, {InFlight: 64}, {InFlight: 1024}}},
 			{Name: "rate", Title: "At a rate", ValueBytes: 128, Levels: []Level{{Rate: 500}, {Rate: 2000}}},
@@ -66,12 +66,12 @@ func TestCells(t *testing.T) {
 	r := example()
 	c := r.Cell("writes", "a", Level{InFlight: 64})
 	if c.Rounds != 3 || c.PerSecond != (Spread{35200, 32000, 38400}) || c.P50.Median != 3.28 || c.P99.Median != 13.12 || c.CPU.Median != 5 || c.Generator.Median != 1 ||
-		c.DiskBytes.Median != 500 || c.Syncs.Median != 0.5 || c.Resident.Median != 100 || c.Ratio.Median != 2 || c.Others != 0.05 {
+		c.DiskBytes.Median != 500 || c.Syncs.Median != 0.5 || c.Resident.Median != 100 || c.Others != 0.05 {
 		t.Errorf("%+v", c)
 	}
 	// At a rate it is the latency that is compared.
-	if c := r.Cell("rate", "b", Level{Rate: 500}); c.Ratio.Median != 4 {
-		t.Errorf("%+v", c)
+	if ratio := r.Ratio("rate", Level{Rate: 500}, "ours", "b"); ratio.Median != 4 {
+		t.Errorf("%+v", ratio)
 	}
 }
 
@@ -83,8 +83,8 @@ func TestARatioIsOfOneRound(t *testing.T) {
 			r.Samples[i].Result.Done /= 10
 		}
 	}
-	if c := r.Cell("writes", "a", Level{InFlight: 64}); c.Ratio != (Spread{2, 2, 2}) || c.PerSecond.Min != 3520 {
-		t.Errorf("%+v", c)
+	if ratio := r.Ratio("writes", Level{InFlight: 64}, "ours", "a"); ratio != (Spread{2, 2, 2}) {
+		t.Errorf("%+v", ratio)
 	}
 }
 
@@ -272,7 +272,7 @@ func TestWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	var back Report
-	if err := json.Unmarshal(text, &back); err != nil || len(back.Samples) != len(example().Samples) || back.Cell("writes", "a", Level{InFlight: 64}).Ratio.Median != 2 {
+	if err := json.Unmarshal(text, &back); err != nil || len(back.Samples) != len(example().Samples) || back.Ratio("writes", Level{InFlight: 64}, "ours", "a").Median != 2 {
 		t.Errorf("%v: what was written cannot be read again", err)
 	}
 	for _, name := range []string{"peers.md", "peers.html"} {

@@ -15,33 +15,41 @@ type Table struct {
 
 // Tables are those of one workload.
 func (r *Report) Tables(w Workload) []Table {
+	var tables []Table
+	add := func(title string, show func(Cell) string) {
+		tables = append(tables, r.table(w, title, func(_ Peer, _ Level, c Cell) string { return show(c) }))
+	}
+	ratio := "throughput over the peer's, in the same round"
 	if w.Open() {
-		return []Table{
-			r.table(w, "Latency from when an operation was due, in ms: p50 / p99 / p99.9", func(c Cell) string {
-				return fmt.Sprintf("%s / %s / %s%s", short(c.P50.Median), short(c.P99.Median), short(c.P999.Median), c.notes())
-			}),
-			r.table(w, "p99 as a multiple of that of "+r.Peers[0].Title+" in the same round", func(c Cell) string { return short(c.Ratio.Median) + "x" }),
-			r.table(w, "CPU seconds per 100,000 operations, all three processes", func(c Cell) string { return short(c.CPU.Median) }),
-		}
-	}
-	tables := []Table{
-		r.table(w, "Operations per second (p50 / p99 in ms) by operations in flight; ± is half the distance between the extreme rounds", func(c Cell) string {
+		ratio = "the peer's p99 over that of ours, in the same round"
+		add("Latency from when an operation was due, in ms: p50 / p99 / p99.9", func(c Cell) string {
+			return fmt.Sprintf("%s / %s / %s%s", short(c.P50.Median), short(c.P99.Median), short(c.P999.Median), c.notes())
+		})
+	} else {
+		add("Operations per second (p50 / p99 in ms) by operations in flight; ± is half the distance between the extreme rounds", func(c Cell) string {
 			return fmt.Sprintf("%s (%s / %s) ±%s%s", thousands(c.PerSecond.Median), short(c.P50.Median), short(c.P99.Median), percent(c.PerSecond.Half()), c.notes())
-		}),
-		r.table(w, r.Peers[0].Title+" as a multiple of the peer, in the same round", func(c Cell) string { return fmt.Sprintf("%.2fx", c.Ratio.Median) }),
-		r.table(w, "CPU seconds per 100,000 operations, all three processes", func(c Cell) string { return short(c.CPU.Median) }),
+		})
 	}
-	tables = append(tables, r.table(w, "CPU seconds of the generator of the load, with the peer's client in it, per 100,000 operations", func(c Cell) string { return short(c.Generator.Median) }))
-	if w.Reads < 1 {
-		tables = append(tables, r.table(w, "Bytes written to disk per operation, all three processes", func(c Cell) string { return thousands(c.DiskBytes.Median) }))
-		if r.Machine.NoSyncs == "" {
-			tables = append(tables, r.table(w, "Syncs (fsync, fdatasync, msync) per operation, all three processes", func(c Cell) string { return short(c.Syncs.Median) }))
+	for _, ours := range r.Peers {
+		if ours.Ours {
+			tables = append(tables, r.table(w, ours.Title+": "+ratio+"; above 1 it is the better one", func(p Peer, level Level, _ Cell) string {
+				return fmt.Sprintf("%.2f", r.Ratio(w.Name, level, ours.Name, p.Name).Median)
+			}))
 		}
 	}
-	return append(tables, r.table(w, "Resident memory in MiB, all three processes", func(c Cell) string { return thousands(c.Resident.Median) }))
+	add("CPU seconds per 100,000 operations, all three processes", func(c Cell) string { return short(c.CPU.Median) })
+	add("CPU seconds of the generator of the load, with the peer's client in it, per 100,000 operations", func(c Cell) string { return short(c.Generator.Median) })
+	if w.Reads < 1 {
+		add("Bytes written to disk per operation, all three processes", func(c Cell) string { return thousands(c.DiskBytes.Median) })
+		if r.Machine.NoSyncs == "" {
+			add("Syncs (fsync, fdatasync, msync) per operation, all three processes", func(c Cell) string { return short(c.Syncs.Median) })
+		}
+	}
+	add("Resident memory in MiB at the end, all three processes", func(c Cell) string { return thousands(c.Resident.Median) })
+	return tables
 }
 
-func (r *Report) table(w Workload, title string, show func(Cell) string) Table {
+func (r *Report) table(w Workload, title string, show func(Peer, Level, Cell) string) Table {
 	t := Table{Title: title, Head: []string{""}}
 	for _, level := range w.Levels {
 		t.Head = append(t.Head, level.String())
@@ -52,7 +60,7 @@ func (r *Report) table(w Workload, title string, show func(Cell) string) Table {
 			c := r.Cell(w.Name, p.Name, level)
 			switch {
 			case c.Rounds > 0:
-				row = append(row, show(c))
+				row = append(row, show(p, level, c))
 			case c.Failure != "":
 				row = append(row, "failed")
 			default:

@@ -9,7 +9,6 @@ import (
 	"github.com/raftnode/raft/scripts/bench/raw"
 )
 
-
 // However a stream is cut, each piece tells the last batch that ended in it.
 func TestBatchesInAStreamThatComesInPieces(t *testing.T) {
 	var stream []byte

@@ -13,8 +13,8 @@ import (
 	"github.com/raftnode/raft/scripts/bench/cluster"
 )
 
-// etcdConns is how many connections the load to etcd is spread over.
-const etcdConns = 8
+// etcdConns is how many connections the load to etcd is spread over. From 8 on it became slower.
+const etcdConns = 2
 
 func etcdClient(addr string) (*clientv3.Client, error) {
 	return clientv3.New(clientv3.Config{Endpoints: []string{addr}, DialTimeout: 5 * time.Second, Logger: zap.NewNop()})

@@ -86,7 +86,7 @@ func choosePeers(list string) ([]peer, error) {
 // version asks the program what it was built of, or git where that is us.
 func (p peer) version(ctx context.Context, root, programs string) (string, error) {
 	if len(p.modules) == 0 {
-		out, err := exec.CommandContext(ctx, "git", "-C", root, "rev-parse", "--short", "HEAD").Output()
+		out, err := exec.CommandContext(ctx, "git", "-C", root, "describe", "--always", "--dirty", "--exclude=*").Output()
 		if err != nil {
 			return "of this tree", nil // unpacked without its history
 		}

@@ -65,5 +65,5 @@ func marker(peer int, x, y float64) string {
 	case 5:
 		return polygon(-.4, -1.2, .4, -1.2, .4, -.4, 1.2, -.4, 1.2, .4, .4, .4, .4, 1.2, -.4, 1.2, -.4, .4, -1.2, .4, -1.2, -.4, -.4, -.4) // a cross
 	}
-	return polygon(-.5, -1.2, .5, -1.2, 1.1, 0, .5, 1.2, -.5, 1.2, -1.1, 0) // a hexagon
+	return polygon(-1.4, -.4, 1.4, -.4, 1.4, .4, -1.4, .4) // a bar
 }

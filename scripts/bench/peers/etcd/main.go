@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"net/url"
 	"strings"
@@ -12,8 +11,6 @@ import (
 
 	"github.com/raftnode/raft/scripts/bench/peer"
 )
-
-var snapshotCount = flag.Uint64("snapshot-count", 0, "entries between snapshots; 0 is the default of etcd")
 
 func main() {
 	c := peer.Parse()
@@ -31,9 +28,6 @@ func start(c peer.Config) (*embed.Etcd, error) {
 	config.Dir = c.Dir
 	config.LogLevel = "error"
 	config.LogOutputs = []string{"stderr"}
-	if *snapshotCount > 0 {
-		config.SnapshotCount = *snapshotCount
-	}
 	raft, client := urls(c.RaftAddr()), urls(c.ClientAddr())
 	config.ListenPeerUrls, config.AdvertisePeerUrls = raft, raft
 	config.ListenClientUrls, config.AdvertiseClientUrls = client, client

@@ -27,7 +27,7 @@ func etcdLeads(ctx context.Context, c *cluster.Cluster, i int) bool {
 	if err != nil {
 		return false
 	}
-	defer cl.Close()
+	defer func() { _ = cl.Close() }()
 	status, err := cl.Status(ctx, c.Client[i])
 	return err == nil && status.Leader == status.Header.MemberId
 }

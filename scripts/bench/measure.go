@@ -129,7 +129,7 @@ func (b *bench) sample(ctx context.Context, c *cluster.Cluster, leader int, targ
 		if syncs, err = c.CountSyncs(); err != nil {
 			return report.Sample{}, err
 		}
-		defer syncs.Close()
+		defer func() { _ = syncs.Close() }()
 	}
 	look := func(at time.Duration) <-chan snapshot {
 		seen := make(chan snapshot, 1)

@@ -87,10 +87,10 @@ func choosePeers(list string) ([]peer, error) {
 func (p peer) version(ctx context.Context, root, programs string) (string, error) {
 	if len(p.modules) == 0 {
 		out, err := exec.CommandContext(ctx, "git", "-C", root, "describe", "--always", "--dirty", "--exclude=*").Output()
-		if err != nil {
-			return "of this tree", nil // unpacked without its history
+		if commit := strings.TrimSpace(string(out)); err == nil && commit != "" {
+			return "commit " + commit, nil
 		}
-		return "commit " + strings.TrimSpace(string(out)), nil
+		return "of this tree", nil // it has no history with it
 	}
 	info, err := buildinfo.ReadFile(filepath.Join(programs, p.program))
 	if err != nil {

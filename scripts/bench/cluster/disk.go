@@ -66,7 +66,7 @@ func syncs(dir string, n int) ([]time.Duration, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.Remove(path)
+	defer func() { _ = os.Remove(path) }()
 	defer file.Close()
 	took := make([]time.Duration, n)
 	for i := range took {

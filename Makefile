@@ -76,17 +76,18 @@ cover: ## how much of each package its own tests reach
 bench: ## benchmarks (PKG=./wal BENCH=Append COUNT=10, then benchstat)
 	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count=$(COUNT) $(PKG)
 
-# Short, so that both take minutes: six runs of a tenth of a second are enough for benchstat to tell a change of some per cent from chance on a quiet machine.
+# Short, so that both take a minute: six runs of a tenth of a second are enough for benchstat to tell a change of some per cent from chance on a quiet machine.
 # raft/sim is left out: its benchmarks are of the simulator, and have a page of their own.
 BASELINE  = docs/bench/baseline.txt
 GUARDED   = $(GO) test -run '^$$' -bench . -benchmem -benchtime=100ms -count=6 ./raft/consensus ./rpc ./wal ./kv/...
 
-bench-baseline: ## measure the packages and keep that as what bench-compare compares with: minutes, on a quiet machine
+bench-baseline: ## measure the packages and keep that as what bench-compare compares with: a minute, on a quiet machine
 	@mkdir -p $(dir $(BASELINE))
 	@$(GUARDED) >$(BASELINE).new || { cat $(BASELINE).new; rm -f $(BASELINE).new; exit 1; }
 	@mv $(BASELINE).new $(BASELINE)
 
-bench-compare: ## measure the packages, and compare with the baseline by benchstat: minutes
+bench-compare: ## measure the packages, and compare with the baseline by benchstat: a minute
+	@[ -f $(BASELINE) ] || { echo "there is no $(BASELINE): go back to the commit to compare with, and run make bench-baseline" >&2; exit 1; }
 	@new=$$(mktemp); trap 'rm -f "$$new"' EXIT; \
 	$(GUARDED) >"$$new" || { cat "$$new"; exit 1; }; \
 	$(TOOL) benchstat baseline=$(BASELINE) now="$$new"

@@ -92,7 +92,7 @@ bench-compare: ## measure the packages, and compare with the baseline by benchst
 	$(GUARDED) >"$$new" || { cat "$$new"; exit 1; }; \
 	$(TOOL) benchstat baseline=$(BASELINE) now="$$new"
 
-bench-peers: ## beside hashicorp/raft, etcd, dragonboat: twenty minutes; a look: BENCHFLAGS='-rounds 1 -window 1s'; -help has more
+bench-peers: ## beside hashicorp/raft, etcd, dragonboat: half an hour; a look: BENCHFLAGS='-rounds 1 -window 1s'; -help has more
 	@$(GO) -C $(PEERS) run . $(BENCHFLAGS)
 
 mutants: ## break the code on purpose, one rule at a time: a test must notice each

@@ -1,7 +1,7 @@
 // Bench puts a cluster of raftnode and clusters of its peers under the same load, in turn, and writes what it measured: a table, a page of plots, and all
 // samples.
 //
-//	make bench-peers                                         everything: about twenty minutes
+//	make bench-peers                                         everything: about half an hour
 //	make bench-peers BENCHFLAGS='-rounds 1 -window 1s'       a look
 //	go -C scripts/bench run . -help
 //

@@ -47,7 +47,7 @@ func parse(args []string) (s settings, err error) {
 	flags.StringVar(&s.workloads, "workloads", "", "some of "+strings.Join(workloadNames(), ",")+" (default: all)")
 	flags.StringVar(&s.levels, "in-flight", "", "operations in flight, like 1,64: instead of each workload's own levels, but for those at a rate")
 	flags.Usage = func() {
-		fmt.Fprintln(flags.Output(), "Measures raftnode beside its peers. With the defaults it takes about twenty minutes, and longer where others use the machine; a look: -rounds 1 -window 1s.")
+		fmt.Fprintln(flags.Output(), "Measures raftnode beside its peers. With the defaults it takes about half an hour, and longer where others use the machine; a look: -rounds 1 -window 1s.")
 		flags.PrintDefaults()
 	}
 	if err := flags.Parse(args); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,11 +28,12 @@ func rates(levels ...float64) (all []report.Level) {
 }
 
 func allWorkloads() []report.Workload {
+	levels := inFlight(1, 16, 64, 256, 1024)
 	return []report.Workload{
-		{Name: "writes-128", Title: "Writes of 128 bytes", ValueBytes: 128, Levels: inFlight(1, 16, 64, 256, 1024)},
-		{Name: "writes-4096", Title: "Writes of 4 KiB", ValueBytes: 4096, Levels: inFlight(1, 64, 1024)},
-		{Name: "reads-128", Title: "Linearizable reads of 128 bytes", Reads: 1, ValueBytes: 128, Levels: inFlight(1, 64, 1024)},
-		{Name: "mix-128", Title: "Half writes, half linearizable reads, of 128 bytes", Reads: 0.5, ValueBytes: 128, Levels: inFlight(1, 64, 1024)},
+		{Name: "writes-128", Title: "Writes of 128 bytes", ValueBytes: 128, Levels: slices.Clone(levels)},
+		{Name: "writes-4096", Title: "Writes of 4 KiB", ValueBytes: 4096, Levels: slices.Clone(levels)},
+		{Name: "reads-128", Title: "Linearizable reads of 128 bytes", Reads: 1, ValueBytes: 128, Levels: slices.Clone(levels)},
+		{Name: "mix-128", Title: "Half writes, half linearizable reads, of 128 bytes", Reads: 0.5, ValueBytes: 128, Levels: slices.Clone(levels)},
 		{Name: "rate-128", Title: "Writes of 128 bytes at a fixed rate", ValueBytes: 128, Levels: rates(500, 1000, 2000)},
 	}
 }

@@ -28,7 +28,7 @@ func short(v float64) string {
 		return thousands(v)
 	case a >= 10:
 		return fmt.Sprintf("%.1f", v)
-	case a >= 1 || a == 0:
+	case a >= 0.1 || a == 0:
 		return fmt.Sprintf("%.2f", v)
 	}
 	return fmt.Sprintf("%.2g", v)

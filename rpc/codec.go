@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -98,7 +97,7 @@ var registry = struct {
 	codecs map[string]Codec
 }{codecs: map[string]Codec{
 	"msgpack": msgpackCodec{},
-	"json":    jsonCodec{},
+	"json":    jsonCodec,
 }}
 
 // RegisterCodec makes a codec known under its name, to all Transports of the
@@ -136,5 +135,3 @@ func lookup(name string) Codec {
 	defer registry.mu.Unlock()
 	return registry.codecs[name]
 }
-
-var errNotCanonical = errors.New("not what the codec itself would have written for this message")

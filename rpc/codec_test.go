@@ -319,7 +319,7 @@ func (c namedCodec) Name() string { return c.name }
 
 func TestRegisterCodecRefusesBadNames(t *testing.T) {
 	for _, name := range []string{"", strings.Repeat("x", maxCodecName+1), "msgpack"} {
-		if err := RegisterCodec(namedCodec{jsonCodec{}, name}); err == nil {
+		if err := RegisterCodec(namedCodec{jsonCodec, name}); err == nil {
 			t.Errorf("a codec named %q was registered", name)
 		}
 	}
@@ -332,7 +332,7 @@ func TestRegisterCodecRefusesBadNames(t *testing.T) {
 }
 
 // confused decodes everything as one kind, and cannot encode.
-type confused struct{ jsonCodec }
+type confused struct{ Codec }
 
 func (confused) Append([]byte, consensus.Message) ([]byte, error) {
 	return nil, errors.New("no ink")
@@ -343,10 +343,10 @@ func (confused) Decode(Kind, []byte) (consensus.Message, error) {
 }
 
 func TestDecodeDistrustsTheCodec(t *testing.T) {
-	if _, err := decode(confused{}, KindRequestVote, nil); err != nil {
+	if _, err := decode(confused{jsonCodec}, KindRequestVote, nil); err != nil {
 		t.Error(err)
 	}
-	if m, err := decode(confused{}, KindAppendEntries, nil); err == nil {
+	if m, err := decode(confused{jsonCodec}, KindAppendEntries, nil); err == nil {
 		t.Errorf("an AppendEntries was decoded as %T", m)
 	}
 }

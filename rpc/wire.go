@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 
@@ -88,7 +87,7 @@ type wireInstallSnapshotReply struct {
 	Round             uint64
 }
 
-// blob is the bytes of an entry or of a chunk. Its methods let go-msgpack hand it the bytes in
+// blob is the bytes of an entry or of a chunk. Its methods let go-msgpack, and whoever else looks for them, hand it the bytes in
 // place: decoding into a plain []byte grows by 256 KiB and copies each time.
 // A decoded blob is therefore a view into the payload; message() copies it out.
 type blob []byte
@@ -218,28 +217,36 @@ func (w *wireAppendEntries) message() (consensus.Message, error) {
 	if len(w.Entries) == 0 {
 		return m, nil
 	}
-	total := 0
-	for _, e := range w.Entries {
-		total += len(e.Data)
-	}
-	// One block holds the bytes of all entries: they live and are compacted together.
-	block := make([]byte, 0, total)
 	m.Entries = make([]consensus.Entry, len(w.Entries))
 	for i, e := range w.Entries {
-		var data []byte
-		if e.Data != nil { // nil and empty are different commands
-			start := len(block)
-			block = append(block, e.Data...)
-			data = block[start:len(block):len(block)]
-		}
 		m.Entries[i] = consensus.Entry{
 			Index: w.PrevLogIndex + 1 + consensus.Index(i),
 			Term:  e.Term,
 			Kind:  e.Kind,
-			Data:  data,
+			Data:  e.Data,
 		}
 	}
+	own(m.Entries)
 	return m, nil
+}
+
+// own makes the entries' data, views into a payload, the message's own: one block of just their size, since they come and are
+// compacted together. So the buffer of the connection is free for the next frame, and no log keeps what was around the data.
+func own(entries []consensus.Entry) {
+	total := 0
+	for i := range entries {
+		total += len(entries[i].Data)
+	}
+	block := make([]byte, 0, total)
+	for i := range entries {
+		e := &entries[i]
+		if e.Data == nil { // nil and empty are different commands
+			continue
+		}
+		start := len(block)
+		block = append(block, e.Data...)
+		e.Data = block[start:len(block):len(block)]
+	}
 }
 
 func (w *wireAppendEntriesReply) message() (consensus.Message, error) {
@@ -279,31 +286,4 @@ func (w *wireInstallSnapshotReply) message() (consensus.Message, error) {
 		Offset:       w.Offset,
 		Round:        w.Round,
 	}, nil
-}
-
-// decodeCanonical decodes a payload with unmarshal, and accepts the result only if c
-// would write it with the very same bytes. General decoders are lax: they take a nil for
-// a zero, a short array, a map for an array, a field twice, bytes behind the end.
-// With one spelling for each message none of that passes, in any format.
-func decodeCanonical(
-	c Codec, kind Kind, payload, scratch []byte, unmarshal func(wire) error,
-) (m consensus.Message, again []byte, err error) {
-	w, err := newWire(kind)
-	if err != nil {
-		return nil, scratch, err
-	}
-	if err := unmarshal(w); err != nil {
-		return nil, scratch, err
-	}
-	if m, err = w.message(); err != nil {
-		return nil, scratch, err
-	}
-	again, err = c.Append(scratch[:0], m)
-	if err != nil {
-		return nil, scratch, err
-	}
-	if !bytes.Equal(again, payload) {
-		return nil, again, errNotCanonical
-	}
-	return m, again, nil
 }

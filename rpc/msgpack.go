@@ -84,7 +84,7 @@ func (msgpackCodec) Append(dst []byte, m consensus.Message) ([]byte, error) {
 
 func (msgpackCodec) Decode(kind Kind, payload []byte) (consensus.Message, error) {
 	var m consensus.Message
-	u := unpacker{left: payload}
+	u := unpacker{payload: payload}
 	switch kind {
 	case KindAppendEntries:
 		m = u.appendEntries()

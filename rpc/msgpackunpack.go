@@ -11,8 +11,9 @@ import (
 
 // unpacker takes a payload apart. Once something is wrong, err says what, nothing is left, and all that is read is zero.
 type unpacker struct {
-	left []byte
-	err  error
+	payload []byte
+	at      int // payload[at:] is left
+	err     error
 }
 
 // minEntryBytes is the shortest entry: the array's head, term and kind of one byte each, and nil.
@@ -24,13 +25,15 @@ func (u *unpacker) fail(err error) {
 	if u.err == nil {
 		u.err = err
 	}
-	u.left = nil
+	u.at = len(u.payload)
 }
+
+func (u *unpacker) left() int { return len(u.payload) - u.at }
 
 // end tells what was wrong, bytes behind the message among it.
 func (u *unpacker) end() error {
-	if u.err == nil && len(u.left) != 0 {
-		u.err = fmt.Errorf("%d bytes are left behind the message", len(u.left))
+	if u.err == nil && u.left() != 0 {
+		u.err = fmt.Errorf("%d bytes are left behind the message", u.left())
 	}
 	return u.err
 }
@@ -55,7 +58,7 @@ func (u *unpacker) entries(prev consensus.Index) []consensus.Entry {
 		return nil
 	}
 	// Before anything is allocated: each takes some bytes of what is there.
-	if n > uint64(len(u.left)/minEntryBytes) {
+	if n > uint64(u.left()/minEntryBytes) {
 		u.fail(errEndsEarly)
 		return nil
 	}
@@ -113,22 +116,23 @@ func (u *unpacker) installSnapshot() *consensus.InstallSnapshot {
 
 // take gives the next n bytes, a view into the payload.
 func (u *unpacker) take(n uint64) []byte {
-	if n > uint64(len(u.left)) {
+	if n > uint64(u.left()) {
 		u.fail(errEndsEarly)
 		return nil
 	}
-	b := u.left[:n:n]
-	u.left = u.left[n:]
+	end := u.at + int(n)
+	b := u.payload[u.at:end:end]
+	u.at = end
 	return b
 }
 
 func (u *unpacker) byte() byte {
-	if len(u.left) == 0 {
+	if u.at >= len(u.payload) {
 		u.fail(errEndsEarly)
 		return 0
 	}
-	b := u.left[0]
-	u.left = u.left[1:]
+	b := u.payload[u.at]
+	u.at++
 	return b
 }
 

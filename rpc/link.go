@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -199,7 +198,7 @@ func (l *Link) serve(ctx context.Context, conn net.Conn, address string) error {
 // watch reads the peer's signs of life until the connection ends. Without it the end would
 // be noticed only by a write that fails, and that is the second one: the first vanishes.
 func (l *Link) watch(conn net.Conn) error {
-	in := &frameReader{r: bufio.NewReaderSize(&aliveReader{conn: conn, idle: l.cfg.IdleTimeout}, 512)}
+	in := &frameReader{r: &aliveReader{conn: conn, idle: l.cfg.IdleTimeout}}
 	for {
 		kind, _, err := in.next()
 		if err != nil {

@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -169,7 +168,7 @@ func (in *incoming) read(c *inConn, h *hello, link *Link, deliver func(consensus
 		codec  = lookup(h.codec)
 		heart  = &heart{conn: c.conn, interval: in.cfg.KeepaliveInterval, idle: in.cfg.IdleTimeout}
 		alive  = &aliveReader{conn: c.conn, idle: in.cfg.IdleTimeout, heard: heart.beat}
-		frames = &frameReader{r: bufio.NewReaderSize(alive, 32<<10), max: in.cfg.MaxFrameBytes}
+		frames = &frameReader{r: alive, max: in.cfg.MaxFrameBytes}
 	)
 	for {
 		kind, payload, err := frames.next()

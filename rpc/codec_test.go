@@ -1,10 +1,8 @@
 package rpc
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"math"
 	"reflect"
 	"runtime"
 	"strings"
@@ -20,115 +18,10 @@ func forEachCodec(t *testing.T, test func(t *testing.T, c Codec)) {
 	}
 }
 
-// roundTrip encodes m, behind some bytes that must stay, and decodes it.
-func roundTrip(t *testing.T, c Codec, m consensus.Message) consensus.Message {
-	t.Helper()
-	encoded, err := c.Append([]byte("before"), m)
-	if err != nil {
-		t.Fatalf("Append(%+v): %v", m, err)
-	}
-	payload, intact := bytes.CutPrefix(encoded, []byte("before"))
-	if !intact {
-		t.Fatalf("Append changed what was there: %q", encoded)
-	}
-	got, err := c.Decode(KindOf(m), payload)
-	if err != nil {
-		t.Fatalf("Decode(%x): %v", payload, err)
-	}
-	clear(payload) // what was decoded must not be a view into the payload
-	return got
-}
-
-// fill sets every field of a struct to another value than zero, Entries to two entries.
-func fill(v reflect.Value, next *uint64) {
-	for i := range v.NumField() {
-		*next++
-		switch f := v.Field(i); f.Kind() {
-		case reflect.Struct:
-			fill(f, next)
-		case reflect.Uint64, reflect.Uint32:
-			f.SetUint(*next)
-		case reflect.Uint8:
-			f.SetUint(*next % 3)
-		case reflect.Bool:
-			f.SetBool(true)
-		case reflect.String: // From and To are the connection's
-		case reflect.Slice:
-			switch f.Type().Elem() {
-			case reflect.TypeFor[byte]():
-				f.SetBytes([]byte{byte(*next)})
-				continue
-			case reflect.TypeFor[consensus.Member]():
-				f.Set(reflect.ValueOf(someConfig()))
-				continue
-			}
-			f.Set(reflect.MakeSlice(f.Type(), 2, 2))
-			fill(f.Index(0), next)
-			fill(f.Index(1), next)
-		}
-	}
-}
-
 func someConfig() consensus.Configuration {
 	return consensus.Configuration{
 		{ID: "a", Address: "a:1", Suffrage: consensus.Voter}, {ID: "b", Suffrage: consensus.Learner},
 	}
-}
-
-// A field that somebody adds to a message and forgets on the wire is found here.
-func TestEveryFieldOfEveryMessageTravels(t *testing.T) {
-	forEachCodec(t, func(t *testing.T, c Codec) {
-		for _, m := range []consensus.Message{
-			&consensus.RequestVote{}, &consensus.RequestVoteReply{},
-			&consensus.AppendEntries{}, &consensus.AppendEntriesReply{},
-			&consensus.RequestPreVote{}, &consensus.RequestPreVoteReply{}, &consensus.TimeoutNow{},
-			&consensus.InstallSnapshot{}, &consensus.InstallSnapshotReply{},
-		} {
-			next := uint64(1)
-			fill(reflect.ValueOf(m).Elem(), &next)
-			if a, ok := m.(*consensus.AppendEntries); ok {
-				a.Entries[0].Index, a.Entries[1].Index = a.PrevLogIndex+1, a.PrevLogIndex+2 // derived
-			}
-			if got := roundTrip(t, c, m); !reflect.DeepEqual(got, m) {
-				t.Errorf("sent %+v\n got %+v", m, got)
-			}
-		}
-	})
-}
-
-func TestExtremesTravel(t *testing.T) {
-	entry := func(data []byte) *consensus.AppendEntries {
-		return &consensus.AppendEntries{
-			Header:       consensus.Header{Term: math.MaxUint64},
-			PrevLogIndex: 7,
-			Entries:      []consensus.Entry{{Index: 8, Term: math.MaxUint64, Kind: 2, Data: data}},
-			Round:        math.MaxUint64,
-		}
-	}
-	cases := map[string]consensus.Message{
-		"all zero vote":     &consensus.RequestVote{},
-		"all zero reply":    &consensus.AppendEntriesReply{},
-		"heartbeat":         &consensus.AppendEntries{Header: consensus.Header{Term: 1}},
-		"nil data":          entry(nil),
-		"empty data":        entry([]byte{}),
-		"one zero byte":     entry([]byte{0}),
-		"bytes that escape": entry([]byte("\x00\xff<&>\u2028\"")),
-		"a megabyte":        entry(bytes.Repeat([]byte("0123456789abcdef"), 1<<16)),
-		"greatest of all":   &consensus.RequestVote{Header: consensus.Header{Term: math.MaxUint64}, LastLogIndex: math.MaxUint64, LastLogTerm: math.MaxUint64},
-		"a chunk of a megabyte": &consensus.InstallSnapshot{
-			Config: someConfig(), Offset: math.MaxUint64, Data: bytes.Repeat([]byte("0123456789abcdef"), 1<<16), Checksum: math.MaxUint32,
-		},
-		"a chunk without data, of nobody": &consensus.InstallSnapshot{},
-		"an empty chunk":                  &consensus.InstallSnapshot{Data: []byte{}},
-		"nil, empty and one":              manyEntries(nil, []byte{}, []byte{1}, nil, []byte{2, 3}),
-	}
-	forEachCodec(t, func(t *testing.T, c Codec) {
-		for name, m := range cases {
-			if got := roundTrip(t, c, m); !reflect.DeepEqual(got, m) {
-				t.Errorf("%s: sent %+v\n got %+v", name, m, got)
-			}
-		}
-	})
 }
 
 // manyEntries gives an AppendEntries with one entry for each data.
@@ -143,18 +36,6 @@ func manyEntries(datas ...[]byte) *consensus.AppendEntries {
 		})
 	}
 	return m
-}
-
-// Entries that were delivered are appended to logs and kept: to append to one's data must
-// not write into the next one's.
-func TestDecodedEntriesDoNotShareCapacity(t *testing.T) {
-	forEachCodec(t, func(t *testing.T, c Codec) {
-		got := roundTrip(t, c, manyEntries([]byte("aa"), []byte("bb"))).(*consensus.AppendEntries)
-		_ = append(got.Entries[0].Data, 'X')
-		if string(got.Entries[1].Data) != "bb" {
-			t.Errorf("the second entry became %q", got.Entries[1].Data)
-		}
-	})
 }
 
 func TestDecodeRefusesWhatAppendNeverWrites(t *testing.T) {

@@ -70,9 +70,9 @@ func (u *unpacker) entries(prev consensus.Index) []consensus.Entry {
 		e.Term = consensus.Term(u.uint())
 		e.Kind = consensus.EntryKind(u.uintUpTo(math.MaxUint8))
 		e.Data = u.bytes()
-	}
-	if u.err != nil {
-		return nil
+		if u.err != nil {
+			return nil
+		}
 	}
 	own(entries)
 	return entries

@@ -12,7 +12,13 @@ import (
 // the entries' indices, which count up from PrevLogIndex+1. Their order is on
 // the wire: a change needs a new protocol version.
 
+// asArray tells libraries that look for it that a struct is written without the names of its fields.
+type asArray struct {
+	_ struct{} `cbor:",toarray"`
+}
+
 type wireRequestVote struct {
+	asArray
 	Term         consensus.Term
 	LastLogIndex consensus.Index
 	LastLogTerm  consensus.Term
@@ -20,6 +26,7 @@ type wireRequestVote struct {
 }
 
 type wireRequestPreVote struct {
+	asArray
 	Term         consensus.Term
 	NextTerm     consensus.Term
 	LastLogIndex consensus.Index
@@ -27,21 +34,25 @@ type wireRequestPreVote struct {
 }
 
 type wireRequestPreVoteReply struct {
+	asArray
 	Term        consensus.Term
 	NextTerm    consensus.Term
 	VoteGranted bool
 }
 
 type wireTimeoutNow struct {
+	asArray
 	Term consensus.Term
 }
 
 type wireRequestVoteReply struct {
+	asArray
 	Term        consensus.Term
 	VoteGranted bool
 }
 
 type wireAppendEntries struct {
+	asArray
 	Term         consensus.Term
 	PrevLogIndex consensus.Index
 	PrevLogTerm  consensus.Term
@@ -51,12 +62,14 @@ type wireAppendEntries struct {
 }
 
 type wireEntry struct {
+	asArray
 	Term consensus.Term
 	Kind consensus.EntryKind
 	Data blob
 }
 
 type wireAppendEntriesReply struct {
+	asArray
 	Term          consensus.Term
 	Success       bool
 	MatchIndex    consensus.Index
@@ -67,6 +80,7 @@ type wireAppendEntriesReply struct {
 }
 
 type wireInstallSnapshot struct {
+	asArray
 	Term              consensus.Term
 	LastIncludedIndex consensus.Index
 	LastIncludedTerm  consensus.Term
@@ -79,6 +93,7 @@ type wireInstallSnapshot struct {
 }
 
 type wireInstallSnapshotReply struct {
+	asArray
 	Term              consensus.Term
 	LastIncludedIndex consensus.Index
 	LastIncludedTerm  consensus.Term
@@ -140,31 +155,31 @@ func newWire(kind Kind) (wire, error) {
 func toWire(m consensus.Message) (wire, error) {
 	switch m := m.(type) {
 	case *consensus.RequestVote:
-		return &wireRequestVote{m.Term, m.LastLogIndex, m.LastLogTerm, m.Transfer}, nil
+		return &wireRequestVote{asArray{}, m.Term, m.LastLogIndex, m.LastLogTerm, m.Transfer}, nil
 	case *consensus.RequestVoteReply:
-		return &wireRequestVoteReply{m.Term, m.VoteGranted}, nil
+		return &wireRequestVoteReply{asArray{}, m.Term, m.VoteGranted}, nil
 	case *consensus.AppendEntries:
 		entries := make([]wireEntry, len(m.Entries)) // never nil: a heartbeat has one spelling
 		for i, e := range m.Entries {
-			entries[i] = wireEntry{e.Term, e.Kind, e.Data}
+			entries[i] = wireEntry{asArray{}, e.Term, e.Kind, e.Data}
 		}
-		return &wireAppendEntries{m.Term, m.PrevLogIndex, m.PrevLogTerm, m.LeaderCommit, m.Round, entries}, nil
+		return &wireAppendEntries{asArray{}, m.Term, m.PrevLogIndex, m.PrevLogTerm, m.LeaderCommit, m.Round, entries}, nil
 	case *consensus.AppendEntriesReply:
 		return &wireAppendEntriesReply{
-			m.Term, m.Success, m.MatchIndex, m.PrevLogIndex, m.Round, m.ConflictIndex, m.ConflictTerm,
+			asArray{}, m.Term, m.Success, m.MatchIndex, m.PrevLogIndex, m.Round, m.ConflictIndex, m.ConflictTerm,
 		}, nil
 	case *consensus.RequestPreVote:
-		return &wireRequestPreVote{m.Term, m.NextTerm, m.LastLogIndex, m.LastLogTerm}, nil
+		return &wireRequestPreVote{asArray{}, m.Term, m.NextTerm, m.LastLogIndex, m.LastLogTerm}, nil
 	case *consensus.RequestPreVoteReply:
-		return &wireRequestPreVoteReply{m.Term, m.NextTerm, m.VoteGranted}, nil
+		return &wireRequestPreVoteReply{asArray{}, m.Term, m.NextTerm, m.VoteGranted}, nil
 	case *consensus.TimeoutNow:
-		return &wireTimeoutNow{m.Term}, nil
+		return &wireTimeoutNow{asArray{}, m.Term}, nil
 	case *consensus.InstallSnapshot:
 		return &wireInstallSnapshot{
-			m.Term, m.LastIncluded.Index, m.LastIncluded.Term, m.Config.Encode(), m.Offset, m.Data, m.Checksum, m.Done, m.Round,
+			asArray{}, m.Term, m.LastIncluded.Index, m.LastIncluded.Term, m.Config.Encode(), m.Offset, m.Data, m.Checksum, m.Done, m.Round,
 		}, nil
 	case *consensus.InstallSnapshotReply:
-		return &wireInstallSnapshotReply{m.Term, m.LastIncluded.Index, m.LastIncluded.Term, m.Installed, m.Offset, m.Round}, nil
+		return &wireInstallSnapshotReply{asArray{}, m.Term, m.LastIncluded.Index, m.LastIncluded.Term, m.Installed, m.Offset, m.Round}, nil
 	}
 	return nil, fmt.Errorf("cannot send a %T", m)
 }

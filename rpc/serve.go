@@ -65,8 +65,9 @@ func (in *incoming) serve(c *inConn, deliver func(consensus.Message)) {
 		}
 		return
 	}
-	e.Kind = IncomingUp
+	e.Kind, e.Codec = IncomingUp, h.codec
 	in.report(e)
+	e.Codec = ""
 	err = c.end(in.read(c, h, link, deliver))
 	e.Kind, e.Reason = IncomingDown, reason(err)
 	if errors.As(err, new(violation)) {

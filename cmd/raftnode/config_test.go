@@ -202,7 +202,7 @@ func TestMistakes(t *testing.T) {
 		"no unit":             {good("--heartbeat", "50"), `--heartbeat: "50" is not a number with its unit, like 50ms`},
 		"negative":            {good("--heartbeat", "-1s"), "--heartbeat: -1s must lie between 1ms and 1h0m0s"},
 		"too fast":            {good("--election-timeout", "99ms"), "--election-timeout 99ms must be at least twice --heartbeat 50ms"},
-		"codec":               {good("--codec", "morse"), `--codec: "morse" is not one of`},
+		"codec":               {good("--codec", "morse"), `--codec: "morse" is not one of cbor, json, msgpack`},
 		"level":               {good("--log-level", "bogus"), `--log-level: "bogus" is not one of trace, debug`},
 		"format":              {good("--log-format", "xml"), `--log-format: "xml" is not one of auto`},
 		"empty flag":          {good("--heartbeat", ""), "--heartbeat: is empty"},

@@ -19,6 +19,7 @@ import (
 	"github.com/raftnode/raft/raft"
 	"github.com/raftnode/raft/raft/consensus"
 	"github.com/raftnode/raft/rpc"
+	_ "github.com/raftnode/raft/rpc/cborcodec" // for --codec cbor
 	"github.com/raftnode/raft/wal"
 )
 

@@ -17,6 +17,8 @@ const (
 	datadriven = "github.com/cockroachdb/datadriven"
 	goleak     = "go.uber.org/goleak"
 	xsys       = "golang.org/x/sys"
+	cbor       = "github.com/fxamacker/cbor"
+	float16    = "github.com/x448/float16"   // of cbor
 	gofuse     = "github.com/hanwen/go-fuse" // only in the module integration/powerfs
 )
 
@@ -55,7 +57,17 @@ var Arrows = map[string]Allowed{
 	},
 	"rpc": {
 		Ours: []string{"raft/consensus"}, Others: []string{msgpack},
-		Why: "the transport carries messages and knows neither host nor disk; it reports events instead of logging",
+		Tests: []string{"rpc/codectest"},
+		Why:   "the transport carries messages and knows neither host nor disk; it reports events instead of logging",
+	},
+	"rpc/cborcodec": {
+		Ours: []string{"rpc", "raft/consensus"}, Others: []string{cbor},
+		Tests: []string{"rpc/codectest"},
+		Why:   "a codec that not everybody wants stands outside rpc, so that its library is linked only where it is imported",
+	},
+	"rpc/codectest": {
+		Ours: []string{"rpc", "raft/consensus"},
+		Why:  "what every codec must keep is told without knowing any of them",
 	},
 	"wal": {
 		Ours: []string{"raft/consensus"}, Others: []string{tidwallWAL, xsys},
@@ -90,7 +102,7 @@ var Arrows = map[string]Allowed{
 		Why:    "the file system knows nothing of what is tried on it; it is a module of its own, so that nobody gets its dependencies with ours",
 	},
 	"cmd/raftnode": {
-		Ours:   []string{"raft", "raft/consensus", "rpc", "wal", "kv", "kv/api", "kv/server"},
+		Ours:   []string{"raft", "raft/consensus", "rpc", "rpc/cborcodec", "wal", "kv", "kv/api", "kv/server"},
 		Others: []string{cobra, pflag, yaml, hclog},
 		Why:    "the node joins host, disk, network and service, and drives none of them from outside",
 	},

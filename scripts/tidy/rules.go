@@ -18,7 +18,6 @@ const (
 	goleak     = "go.uber.org/goleak"
 	xsys       = "golang.org/x/sys"
 	cbor       = "github.com/fxamacker/cbor"
-	float16    = "github.com/x448/float16"   // of cbor
 	gofuse     = "github.com/hanwen/go-fuse" // only in the module integration/powerfs
 )
 
@@ -66,8 +65,9 @@ var Arrows = map[string]Allowed{
 		Why:   "a codec that not everybody wants stands outside rpc, so that its library is linked only where it is imported",
 	},
 	"rpc/codectest": {
-		Ours: []string{"rpc", "raft/consensus"},
-		Why:  "what every codec must keep is told without knowing any of them",
+		Tests: []string{"rpc/cborcodec", "wal"}, // that no codec reaches the disk
+		Ours:  []string{"rpc", "raft/consensus"},
+		Why:   "what every codec must keep is told without knowing any of them",
 	},
 	"wal": {
 		Ours: []string{"raft/consensus"}, Others: []string{tidwallWAL, xsys},

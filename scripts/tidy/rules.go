@@ -18,7 +18,9 @@ const (
 	goleak     = "go.uber.org/goleak"
 	xsys       = "golang.org/x/sys"
 	cbor       = "github.com/fxamacker/cbor"
-	gofuse     = "github.com/hanwen/go-fuse" // only in the module integration/powerfs
+	hashicorp  = "github.com/hashicorp/raft"  // only in the module scripts/bench/rpc
+	protobuf   = "google.golang.org/protobuf" // there, too
+	gofuse     = "github.com/hanwen/go-fuse"  // only in the module integration/powerfs
 )
 
 // Allowed is what one package may import. Packages of this repository are named by their directory,
@@ -114,6 +116,10 @@ var Arrows = map[string]Allowed{
 	"cmd/raftdrill": {
 		Ours: []string{"integration", "kv/client", "kv/api", "raft/sim", "kv/kvsim"}, Others: []string{cobra, pflag, xsys},
 		Why: "drills are run against real processes, or simulated; the terminal is asked how wide it is",
+	},
+	"scripts/bench/rpc": {
+		Ours: []string{"rpc", "rpc/cborcodec", "raft/consensus"}, Others: []string{hashicorp, hclog, msgpack, protobuf},
+		Why: "it compares the transport with others'; it is a module of its own, so that nobody gets those with ours",
 	},
 	"scripts/tidy":    {Why: "the walls must not lean on what they guard"},
 	"scripts/mutants": {Why: "the runner must work while the code is broken"},

@@ -11,10 +11,10 @@ import (
 	"github.com/raftnode/raft/raft/consensus"
 )
 
-// forEachCodec runs a test over every codec that comes with the package.
+// forEachCodec runs a test over every codec that comes with the package, msgpack also as go-msgpack has it.
 func forEachCodec(t *testing.T, test func(t *testing.T, c Codec)) {
-	for _, name := range []string{"msgpack", "json"} {
-		t.Run(name, func(t *testing.T) { test(t, lookup(name)) })
+	for name, c := range map[string]Codec{"msgpack": msgpackCodec{}, "reflected": reflected, "json": jsonCodec} {
+		t.Run(name, func(t *testing.T) { test(t, c) })
 	}
 }
 
@@ -60,6 +60,10 @@ func TestDecodeRefusesWhatAppendNeverWrites(t *testing.T) {
 		{"msgpack", "a string for bytes", KindAppendEntries, "\x96\x01\x00\x00\x00\x00\x91\x93\x01\x01\xa1x"},
 		{"msgpack", "numbers for bytes", KindAppendEntries, "\x96\x01\x00\x00\x00\x00\x91\x93\x01\x01\x91\x07"},
 		{"msgpack", "kind over a byte", KindAppendEntries, "\x96\x01\x00\x00\x00\x00\x91\x93\x01\xcd\x01\x01\xc0"},
+		{"msgpack", "longer spelling of a length", KindAppendEntries, "\x96\x01\x00\x00\x00\x00\x91\x93\x01\x01\xc5\x00\x01x"},
+		{"msgpack", "longer spelling of a count", KindAppendEntries, "\x96\x01\x00\x00\x00\x00\xdc\x00\x01\x93\x01\x01\xc0"},
+		{"msgpack", "bytes behind the entries", KindAppendEntries, "\x96\x01\x00\x00\x00\x00\x90\x00"},
+		{"msgpack", "three for true", KindAppendEntriesReply, "\x97\x01\x03\x00\x00\x00\x00\x00"},
 		{"msgpack", "no configuration", KindInstallSnapshot, "\x99\x02\x01\x01\xc4\x00\x00\xc0\x00\xc2\x00"},
 		{"msgpack", "nil for a configuration", KindInstallSnapshot, "\x99\x02\x01\x01\xc0\x00\xc0\x00\xc2\x00"},
 		{"msgpack", "a configuration of another version", KindInstallSnapshot, "\x99\x02\x01\x01\xc4\x01\x02\x00\xc0\x00\xc2\x00"},
@@ -79,8 +83,14 @@ func TestDecodeRefusesWhatAppendNeverWrites(t *testing.T) {
 		{"json", "no such kind", KindKeepalive, "{}"},
 	}
 	for _, c := range cases {
-		if m, err := lookup(c.codec).Decode(c.kind, []byte(c.payload)); err == nil {
-			t.Errorf("%s: %s: %q was taken for %+v", c.codec, c.name, c.payload, m)
+		codecs := []Codec{lookup(c.codec)}
+		if c.codec == "msgpack" {
+			codecs = append(codecs, reflected)
+		}
+		for _, by := range codecs {
+			if m, err := by.Decode(c.kind, []byte(c.payload)); err == nil {
+				t.Errorf("%s: %s: %q was taken for %+v", c.codec, c.name, c.payload, m)
+			}
 		}
 	}
 }

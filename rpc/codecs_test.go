@@ -17,4 +17,5 @@ func TestCodecs(t *testing.T) {
 			codectest.Run(t, c)
 		})
 	}
+	t.Run("msgpack by reflection", func(t *testing.T) { codectest.Run(t, rpc.Reflected) })
 }

@@ -83,11 +83,11 @@ func TestByHandIsAsByReflection(t *testing.T) {
 		}
 		got, err := msgpackCodec{}.Append([]byte("before"), m)
 		if err != nil || !bytes.Equal(got, want) {
-			t.Fatalf("%.300v: %v\nby hand       %.300x\nby reflection %.300x", m, err, got, want)
+			t.Fatalf("%T: %v\nby hand       %.300x\nby reflection %.300x", m, err, got, want)
 		}
 		again := sameReading(t, KindOf(m), want[len("before"):])
 		if !reflect.DeepEqual(again, m) {
-			t.Fatalf("%.300v became %.300v", m, again)
+			t.Fatalf("%.300x is read as another message than was written", want)
 		}
 	}
 }

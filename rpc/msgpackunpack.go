@@ -69,8 +69,7 @@ func (u *unpacker) entries(prev consensus.Index) []consensus.Entry {
 		e.Index = prev + 1 + consensus.Index(i)
 		e.Term = consensus.Term(u.uint())
 		e.Kind = consensus.EntryKind(u.uintUpTo(math.MaxUint8))
-		e.Data = u.bytes()
-		if u.err != nil {
+		if e.Data = u.bytes(); u.err != nil {
 			return nil
 		}
 	}

@@ -2,6 +2,7 @@ package codectest
 
 import (
 	"bytes"
+	"fmt"
 	"reflect"
 	"runtime"
 	"testing"
@@ -48,8 +49,14 @@ func travels(t *testing.T, c rpc.Codec, name string, m consensus.Message) {
 	}
 	clear(payload) // what was decoded must not be a view into the payload
 	if !reflect.DeepEqual(got, m) {
-		t.Errorf("%s: sent %.500v\n got %.500v", name, m, got)
+		t.Errorf("%s: sent %s\n got %s", name, brief(m), brief(got))
 	}
+}
+
+// brief gives the beginning of a message in words: some are long.
+func brief(m consensus.Message) string {
+	text := fmt.Sprintf("%+v", m)
+	return text[:min(len(text), 500)]
 }
 
 // Entries that were delivered are appended to logs and kept: to append to one's data must not write into the next one's.

@@ -68,7 +68,8 @@ type frameReader struct {
 	max      int    // of a payload
 	sequence uint64 // of the last good frame
 	buf      []byte
-	at       int // buf[at:] was read and is still to be given
+	at       int   // buf[at:] was read and is still to be given
+	err      error // why no more can be read
 }
 
 // next gives the next frame. The payload is valid until the call after. At the end of the
@@ -105,16 +106,16 @@ func (f *frameReader) next() (Kind, []byte, error) {
 // peek gives the next n bytes, and leaves them to be given again.
 func (f *frameReader) peek(n int) ([]byte, error) {
 	for len(f.buf)-f.at < n {
+		if errors.Is(f.err, io.EOF) && len(f.buf) > f.at {
+			return nil, io.ErrUnexpectedEOF
+		}
+		if f.err != nil {
+			return nil, f.err
+		}
 		f.makeRoom(n)
 		have := len(f.buf)
 		got, err := f.r.Read(f.buf[have:cap(f.buf)])
-		f.buf = f.buf[:have+got]
-		if err != nil && len(f.buf)-f.at < n {
-			if errors.Is(err, io.EOF) && len(f.buf) > f.at {
-				err = io.ErrUnexpectedEOF
-			}
-			return nil, err
-		}
+		f.buf, f.err = f.buf[:have+got], err
 	}
 	return f.buf[f.at : f.at+n : f.at+n], nil
 }

@@ -155,6 +155,19 @@ func TestManyFramesAreOneRead(t *testing.T) {
 	}
 }
 
+// What comes with the last bytes is told behind them, and nothing is read after it: the reader that shows the other end that we live
+// fails so.
+func TestAnErrorThatComesWithAFrameIsTold(t *testing.T) {
+	reads := &readCounter{r: iotest.DataErrReader(bytes.NewReader(frame(KindRequestVote, 1, "x")))}
+	f := &frameReader{r: reads, max: 100}
+	if _, payload, err := f.next(); err != nil || string(payload) != "x" {
+		t.Fatalf("%q, %v", payload, err)
+	}
+	if _, _, err := f.next(); err != io.EOF || reads.n != 1 {
+		t.Errorf("%v, after %d reads", err, reads.n)
+	}
+}
+
 type readCounter struct {
 	r io.Reader
 	n int // reads

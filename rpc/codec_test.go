@@ -63,7 +63,7 @@ func TestDecodeRefusesWhatAppendNeverWrites(t *testing.T) {
 		{"msgpack", "longer spelling of a length", KindAppendEntries, "\x96\x01\x00\x00\x00\x00\x91\x93\x01\x01\xc5\x00\x01x"},
 		{"msgpack", "longer spelling of a count", KindAppendEntries, "\x96\x01\x00\x00\x00\x00\xdc\x00\x01\x93\x01\x01\xc0"},
 		{"msgpack", "bytes behind the entries", KindAppendEntries, "\x96\x01\x00\x00\x00\x00\x90\x00"},
-		{"msgpack", "three for true", KindAppendEntriesReply, "\x97\x01\x03\x00\x00\x00\x00\x00"},
+		{"msgpack", "three for true", KindAppendEntriesReply, "\x98\x01\x03\x00\x00\x00\x00\x00\xc2"},
 		{"msgpack", "no configuration", KindInstallSnapshot, "\x99\x02\x01\x01\xc4\x00\x00\xc0\x00\xc2\x00"},
 		{"msgpack", "nil for a configuration", KindInstallSnapshot, "\x99\x02\x01\x01\xc0\x00\xc0\x00\xc2\x00"},
 		{"msgpack", "a configuration of another version", KindInstallSnapshot, "\x99\x02\x01\x01\xc4\x01\x02\x00\xc0\x00\xc2\x00"},

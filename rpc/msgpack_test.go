@@ -45,7 +45,7 @@ func anyMessage(rng *rand.Rand) consensus.Message {
 	case 0:
 		return &consensus.AppendEntriesReply{
 			Header: header, Success: rng.IntN(2) == 0, MatchIndex: index(), PrevLogIndex: index(), Round: number(),
-			ConflictIndex: index(), ConflictTerm: term(),
+			ConflictIndex: index(), ConflictTerm: term(), NoSpace: rng.IntN(2) == 0,
 		}
 	case 1:
 		m := &consensus.InstallSnapshot{

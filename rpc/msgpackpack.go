@@ -28,7 +28,7 @@ const (
 const (
 	appendEntriesFields      = 6
 	entryFields              = 3
-	appendEntriesReplyFields = 7
+	appendEntriesReplyFields = 8
 	installSnapshotFields    = 9
 )
 
@@ -58,7 +58,8 @@ func packAppendEntriesReply(dst []byte, m *consensus.AppendEntriesReply) []byte 
 	dst = packUint(dst, uint64(m.PrevLogIndex))
 	dst = packUint(dst, m.Round)
 	dst = packUint(dst, uint64(m.ConflictIndex))
-	return packUint(dst, uint64(m.ConflictTerm))
+	dst = packUint(dst, uint64(m.ConflictTerm))
+	return packBool(dst, m.NoSpace)
 }
 
 func packInstallSnapshot(dst []byte, m *consensus.InstallSnapshot) []byte {

@@ -87,6 +87,7 @@ func (u *unpacker) appendEntriesReply() *consensus.AppendEntriesReply {
 		Round:         u.uint(),
 		ConflictIndex: consensus.Index(u.uint()),
 		ConflictTerm:  consensus.Term(u.uint()),
+		NoSpace:       u.bool(),
 	}
 }
 

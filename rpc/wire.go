@@ -77,6 +77,7 @@ type wireAppendEntriesReply struct {
 	Round         uint64
 	ConflictIndex consensus.Index
 	ConflictTerm  consensus.Term
+	NoSpace       bool
 }
 
 type wireInstallSnapshot struct {
@@ -100,6 +101,7 @@ type wireInstallSnapshotReply struct {
 	Installed         bool
 	Offset            uint64
 	Round             uint64
+	NoSpace           bool
 }
 
 // blob is the bytes of an entry or of a chunk. Its methods let go-msgpack, and whoever else looks for them, hand it the bytes in
@@ -166,7 +168,7 @@ func toWire(m consensus.Message) (wire, error) {
 		return &wireAppendEntries{asArray{}, m.Term, m.PrevLogIndex, m.PrevLogTerm, m.LeaderCommit, m.Round, entries}, nil
 	case *consensus.AppendEntriesReply:
 		return &wireAppendEntriesReply{
-			asArray{}, m.Term, m.Success, m.MatchIndex, m.PrevLogIndex, m.Round, m.ConflictIndex, m.ConflictTerm,
+			asArray{}, m.Term, m.Success, m.MatchIndex, m.PrevLogIndex, m.Round, m.ConflictIndex, m.ConflictTerm, m.NoSpace,
 		}, nil
 	case *consensus.RequestPreVote:
 		return &wireRequestPreVote{asArray{}, m.Term, m.NextTerm, m.LastLogIndex, m.LastLogTerm}, nil
@@ -179,7 +181,7 @@ func toWire(m consensus.Message) (wire, error) {
 			asArray{}, m.Term, m.LastIncluded.Index, m.LastIncluded.Term, m.Config.Encode(), m.Offset, m.Data, m.Checksum, m.Done, m.Round,
 		}, nil
 	case *consensus.InstallSnapshotReply:
-		return &wireInstallSnapshotReply{asArray{}, m.Term, m.LastIncluded.Index, m.LastIncluded.Term, m.Installed, m.Offset, m.Round}, nil
+		return &wireInstallSnapshotReply{asArray{}, m.Term, m.LastIncluded.Index, m.LastIncluded.Term, m.Installed, m.Offset, m.Round, m.NoSpace}, nil
 	}
 	return nil, fmt.Errorf("cannot send a %T", m)
 }
@@ -273,6 +275,7 @@ func (w *wireAppendEntriesReply) message() (consensus.Message, error) {
 		Round:         w.Round,
 		ConflictIndex: w.ConflictIndex,
 		ConflictTerm:  w.ConflictTerm,
+		NoSpace:       w.NoSpace,
 	}, nil
 }
 
@@ -300,5 +303,6 @@ func (w *wireInstallSnapshotReply) message() (consensus.Message, error) {
 		Installed:    w.Installed,
 		Offset:       w.Offset,
 		Round:        w.Round,
+		NoSpace:      w.NoSpace,
 	}, nil
 }

@@ -114,8 +114,8 @@ func FuzzDecode(f *testing.F) {
 	for kind, payload := range map[rpc.Kind]string{
 		rpc.KindRequestVote:          vote,
 		rpc.KindAppendEntries:        "\x86\x01\x00\x00\x00\x00\x82\x83\x01\x01\x41x\x83\x01\x00\xf6",
-		rpc.KindAppendEntriesReply:   "\x87\x03\xf5\x19\x01\x2c\x00\x00\x00\x00",
-		rpc.KindInstallSnapshotReply: "\x86\x03\x09\x02\xf5\x19\x01\x2c\x00",
+		rpc.KindAppendEntriesReply:   "\x88\x03\xf5\x19\x01\x2c\x00\x00\x00\x00\xf4",
+		rpc.KindInstallSnapshotReply: "\x87\x03\x09\x02\xf5\x19\x01\x2c\x00\xf4",
 	} {
 		f.Add(uint8(kind), []byte(payload))
 	}

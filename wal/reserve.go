@@ -40,7 +40,7 @@ func (r *reserve) settle(above int64) {
 	defer r.mu.Unlock()
 	found, err := r.size()
 	switch {
-	case err != nil:
+	case err != nil, found == 0 && r.want == 0:
 	case r.want == 0:
 		_ = r.remove()
 	default:

@@ -20,7 +20,8 @@ func (s *Server) live(w http.ResponseWriter, _ *http.Request) *api.Problem {
 	return nil
 }
 
-// ready answers /readyz: through this node a linearizable read can be done now.
+// ready answers /readyz: through this node a linearizable read can be done now. Also if its disk is nearly full: reads go on, and writes go to
+// a leader that has room. Who took it from a load balancer for that would, when all disks fill up alike, take away the reads too.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) *api.Problem {
 	query, problem := parseQuery(r, "verbose")
 	if problem != nil {
@@ -39,13 +40,13 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) *api.Problem {
 	problem = s.linearize(w, r, timeout, func() {
 		text := "ok\n"
 		if verbose {
-			text = "[+] linearizable-read: ok\nready\n"
+			text = "[+] linearizable-read: ok\n" + s.diskLine() + "ready\n"
 		}
 		s.answerText(w, http.StatusOK, text)
 	})
 	if problem != nil && verbose {
 		w.Header().Set("Retry-After", "1")
-		s.answerText(w, problem.Status, fmt.Sprintf("[-] linearizable-read: %s: %s\nnot ready\n", problem.Code, problem.Detail))
+		s.answerText(w, problem.Status, fmt.Sprintf("[-] linearizable-read: %s: %s\n%snot ready\n", problem.Code, problem.Detail, s.diskLine()))
 		return nil
 	}
 	return problem
@@ -62,6 +63,10 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) *api.Problem {
 		return problem
 	}
 	st := s.cfg.Raft.Status()
+	var watched *api.Disk
+	if disk, ok := s.cfg.Disk(); ok {
+		watched = &disk
+	}
 	s.answerJSON(w, http.StatusOK, s.here(), api.Status{
 		ID:            string(st.ID),
 		Cluster:       s.cfg.Cluster,
@@ -75,6 +80,7 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) *api.Problem {
 		LogBytes:      st.LogBytes,
 		SnapshotIndex: uint64(st.Snapshot.Index),
 		SnapshotBytes: st.SnapshotBytes,
+		Disk:          watched,
 		Configuration: s.configuration(st),
 		Versions:      api.Versions{Server: s.cfg.Version, API: "v1", Command: kv.CommandVersion, Go: runtime.Version()},
 	})

@@ -110,6 +110,24 @@ func TestStatusAndHealthTellOfTheDisk(t *testing.T) {
 	}
 }
 
+// Whether reads can be done the leader knows; whose disk is nearly full each node knows of itself.
+func TestAFollowerTellsOfItsOwnDisk(t *testing.T) {
+	leader, follower := pair(t)
+	leader.kv.cfg.Disk = func() (api.Disk, bool) { return api.Disk{FreeBytes: 1}, true }
+	follower.kv.cfg.Disk = func() (api.Disk, bool) { return api.Disk{FreeBytes: 2}, true }
+	got := follower.do("GET", "/readyz?verbose", "")
+	follower.is(got, 200)
+	if want := "[+] linearizable-read: ok\n[+] disk-space: ok, 2 B free\nready\n"; got.body != want {
+		t.Errorf("readyz says %q, want %q", got.body, want)
+	}
+	leader.raft.failWith(func(context.Context) error { return raft.ErrBusy })
+	got = follower.do("GET", "/readyz?verbose", "")
+	follower.is(got, 503)
+	if !strings.HasPrefix(got.body, "[-] linearizable-read: busy: ") || !strings.HasSuffix(got.body, "\n[+] disk-space: ok, 2 B free\nnot ready\n") {
+		t.Errorf("readyz says %q", got.body)
+	}
+}
+
 // A snapshot makes room, and needs some first: it must not take what the log needs.
 func TestASnapshotLeavesRoomForTheLog(t *testing.T) {
 	disk := api.Disk{FreeBytes: 9999, Low: true}

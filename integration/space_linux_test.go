@@ -171,6 +171,7 @@ func TestDisksThatFillUp(t *testing.T) {
 	if err != nil || second == first {
 		t.Fatalf("%s leads, %v, and its disk is nearly full", second.ID, err)
 	}
+	sees(ctx, t, c, first, "to shorten its log", func(s api.Status) bool { return s.SnapshotIndex > 0 })
 	sees(ctx, t, c, second, "to know that "+first.ID+" has no room", saysLow(first))
 	put(ctx, t, c, "with one full disk", "y")
 	if text := ready(ctx, t, c, first); !strings.Contains(text, "low on disk space: takes no writes") {

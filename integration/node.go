@@ -108,6 +108,7 @@ func (n *Node) Args() []string {
 	args := []string{
 		"serve", "--id", n.ID, "--data-dir", n.DataDir, "--cluster", strings.Join(members, ","),
 		"--listen-peer", n.listenPeer, "--listen-client", n.listenClient,
+		"--reserve", "1MiB", // nodes of a test share a disk, and do not fill it
 	}
 	if n.spare() {
 		args = append(args, "--join", "--advertise-peer", n.memberAddress())

@@ -83,6 +83,7 @@ func (d *faultyDisk) disk() disk {
 			}
 			return os.Remove(path)
 		},
+		space: SpaceOf, allocate: allocate,
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/raftnode/raft/raft/consensus"
 )
 
-// Log is the persistent state of one server. It is for one goroutine, but for PrepareSnapshot.
+// Log is the persistent state of one server. It is for one goroutine, but for PrepareSnapshot and the methods of the reserve.
 type Log struct {
 	dir          string
 	id           identity
@@ -20,6 +20,7 @@ type Log struct {
 	lock         *os.File
 	log          appendLog
 	snapshots    snapshotFiles
+	reserve      reserve
 	recovery     Recovery
 
 	saved  *consensus.Saved // what Load gives, once
@@ -58,6 +59,9 @@ type disk struct {
 	create  func(path string) (writableFile, error) // of a snapshot
 	rename  func(from, to string) error             // of a snapshot
 	remove  func(path string) error
+
+	space    func(dir string) (Space, error)
+	allocate func(f *os.File, size int64) error // of the reserve
 }
 
 var realDisk = disk{
@@ -69,6 +73,7 @@ var realDisk = disk{
 	},
 	rename: os.Rename,
 	remove: os.Remove,
+	space:  SpaceOf, allocate: allocate,
 }
 
 // Load gives what recovery found: the sum of all Saves. It hands its memory over, so it can be called only once.
@@ -248,6 +253,7 @@ func (l *Log) Close() error {
 	}
 	l.closed = true
 	l.snapshots.close()
+	l.reserve.close()
 	var err error
 	if l.failed == nil {
 		err = l.log.Close()

@@ -39,8 +39,9 @@ type Recovery struct {
 
 	// Repaired is the tail that Open cut off, or that Scan saw and Open would cut off, since it is not whole; nil if
 	// the log ended at the end of a record.
-	Repaired *Repair
-	Duration time.Duration
+	Repaired     *Repair
+	ReserveBytes int64 // that are kept back: see Options.ReserveBytes
+	Duration     time.Duration
 }
 
 // Repair is a tail that is not whole. An interrupted write leaves one, and then nothing of it was acknowledged. No record

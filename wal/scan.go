@@ -66,6 +66,9 @@ func Scan(dir string, visit func(Record) error) (Recovery, error) {
 	s := scanner{visit: visit}
 	list, err := s.readOnly(dir)
 	report := s.report(list)
+	if info, err := os.Lstat(filepath.Join(dir, reserveName)); err == nil && info.Mode().IsRegular() {
+		report.ReserveBytes = info.Size()
+	}
 	report.Duration = time.Since(began)
 	if err != nil {
 		return report, fmt.Errorf("wal: scan %s: %w", dir, err)

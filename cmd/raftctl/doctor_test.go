@@ -189,14 +189,14 @@ func TestDoctorVerdict(t *testing.T) {
 
 func TestDoctorOnTheDisk(t *testing.T) {
 	for _, c := range []struct {
-		free, all uint64
+		free, all int64
 		want      grade
 	}{
 		{1 << 30, 10 << 30, gradeOK},
 		{255 << 20, 1 << 30, gradeWarn},
 		{1 << 30, 21 << 30, gradeWarn},
 	} {
-		if f := judgeSpace(c.free, c.all); f.Grade != c.want {
+		if f := judgeSpace(wal.Space{Free: c.free, Size: c.all}, 64<<20); f.Grade != c.want {
 			t.Errorf("%d of %d: %+v", c.free, c.all, f)
 		}
 	}

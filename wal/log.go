@@ -153,17 +153,19 @@ func (l *Log) ensureSnapshots(batch []consensus.Save) (sums map[int]fileSum, err
 // batch never has an entry of a term that is above currentTerm.
 func (l *Log) put(save *consensus.Save, sum fileSum) error {
 	if save.HardState != nil {
-		if err := l.append(record{kind: recordHard, hard: *save.HardState}); err != nil {
+		if err := l.append(&record{kind: recordHard, hard: *save.HardState}); err != nil {
 			return err
 		}
 	}
 	if save.Snapshot != nil {
-		if err := l.append(record{kind: recordSnapshot, marker: markerOf(save, sum)}); err != nil {
+		if err := l.append(&record{kind: recordSnapshot, marker: markerOf(save, sum)}); err != nil {
 			return err
 		}
 	}
+	r := record{kind: recordEntry} // one for all: it is large
 	for i := range save.Entries {
-		if err := l.append(record{kind: recordEntry, entry: save.Entries[i]}); err != nil {
+		r.entry = save.Entries[i]
+		if err := l.append(&r); err != nil {
 			return err
 		}
 	}
@@ -172,14 +174,14 @@ func (l *Log) put(save *consensus.Save, sum fileSum) error {
 
 // append adds one record to the batch, and writes the batch when the segment is full with it: so each
 // write goes to one file, and it is known which one ends a segment.
-func (l *Log) append(r record) error {
+func (l *Log) append(r *record) error {
 	if l.tail+l.batchBytes == 0 {
 		// It never fills the segment: minSegmentBytes is more.
-		l.add(record{kind: recordStart, start: l.head})
+		l.add(&record{kind: recordStart, start: l.head})
 		l.spans.begin(l.seq)
 	}
 	l.add(r)
-	l.head.add(&r)
+	l.head.add(r)
 	switch {
 	case r.kind == recordEntry:
 		l.spans.add(r.entry.Index)
@@ -192,10 +194,10 @@ func (l *Log) append(r record) error {
 	return nil
 }
 
-func (l *Log) add(r record) {
+func (l *Log) add(r *record) {
 	l.seq++
 	r.seq, r.back = l.seq, l.seq-l.synced
-	l.buf = l.salt.appendRecord(l.buf[:0], &r)
+	l.buf = l.salt.appendRecord(l.buf[:0], r)
 	l.batch.Write(l.seq, l.buf)
 	l.batchBytes += frameBytes(len(l.buf))
 }
@@ -239,7 +241,7 @@ func (l *Log) sync() error {
 // mark records that everything so far is on stable storage. The mark itself is not fsynced: it
 // is there after a kill -9, and the next sync takes it along.
 func (l *Log) mark() error {
-	if err := l.append(record{kind: recordMark, commit: l.state.commit}); err != nil {
+	if err := l.append(&record{kind: recordMark, commit: l.state.commit}); err != nil {
 		return err
 	}
 	return l.write()

@@ -94,7 +94,7 @@ func openLocked(dir string, opts Options, disk disk) (*Log, error) {
 		err = l.recover(opts)
 	}
 	if err != nil {
-		return nil, errors.Join(l.makeRoom(err), lock.Close())
+		return nil, errors.Join(l.makeRoom(advise(dir, err)), lock.Close())
 	}
 	l.reserve.settle(opts.ReserveAbove)
 	l.recovery.ReserveBytes = l.reserve.held
@@ -137,9 +137,7 @@ func (l *Log) recover(opts Options) error {
 	}
 	s := scanner{id: l.id, incarnation: incarnation, keep: true}
 	if err := s.scan(l.dir, files, l.newest); err != nil {
-		return fmt.Errorf("the log is damaged, and nothing was changed: %w. "+
-			"Do not delete single files. `raftctl doctor --data-dir %s` looks closer and says what to do; if the disk cannot give it back, "+
-			"this node must not take part again with what is left", err, l.dir)
+		return err
 	}
 	l.recovery = s.report(files.segments)
 	l.recovery.NewDirectory = created
@@ -191,7 +189,7 @@ func (l *Log) identify(opts Options, inUse bool) (created bool, err error) {
 		inUse = inUse || !errors.Is(err, fs.ErrNotExist)
 	}
 	if inUse {
-		return false, fmt.Errorf("it holds a log, but the file %s that says whose it is, is missing: restore that file; %s", identityName, neverEmpty)
+		return false, missing(identityName, "the directory holds a log")
 	}
 	l.id = newIdentity(opts)
 	return true, writeFileAtomic(l.dir, identityName, sealed(l.id.text()), l.disk.syncDir)
@@ -250,6 +248,10 @@ func (l *Log) settle(s *scanner, first uint64) error {
 		if err := l.announce(first); err != nil {
 			return err
 		}
+		// Recovery counts on it wherever there is an incarnation or a snapshot.
+		if err := l.disk.syncDir(l.dir); err != nil {
+			return fmt.Errorf("fsync the directory: %w", err)
+		}
 	}
 	if s.seq == 0 || s.lastKind == recordMark {
 		return nil
@@ -266,15 +268,21 @@ func createFile(path string) error {
 	return f.Close()
 }
 
-// announce makes a new segment's directory entry durable, and then says that the segment exists.
+// announce makes a new segment's directory entry durable, and then says that the segment exists. In this order, with the text written
+// first, one commit of a journaling file system does for both. Nobody waits for the rename: a power cut can bring the older
+// text back, which names an older segment.
 func (l *Log) announce(first uint64) error {
-	if err := l.disk.syncDir(l.dir); err != nil {
-		return fmt.Errorf("fsync the directory: %w", err)
-	}
 	if _, err := os.Stat(filepath.Join(l.dir, segmentName(first))); err != nil {
 		return fmt.Errorf("a new segment was expected: %w", err)
 	}
-	if err := writeFileAtomic(l.dir, newestName, sealed(newestText(l.id, first)), l.disk.syncDir); err != nil {
+	path := filepath.Join(l.dir, newestName)
+	if err := writeFileSynced(path+tmpSuffix, sealed(newestText(l.id, first))); err != nil {
+		return err
+	}
+	if err := l.disk.syncDir(l.dir); err != nil {
+		return fmt.Errorf("fsync the directory: %w", err)
+	}
+	if err := os.Rename(path+tmpSuffix, path); err != nil {
 		return err
 	}
 	l.newest = first

@@ -49,12 +49,10 @@ func (e *SnapshotError) Unwrap() error { return e.err }
 type OwnerError struct {
 	Cluster string // whose it is, as Node
 	Node    consensus.ServerID
-	advice  string
+	text    string
 }
 
-func (e *OwnerError) Error() string {
-	return fmt.Sprintf("it belongs to node %q of cluster %q, %s; %s", e.Node, e.Cluster, e.advice, neverEmpty)
-}
+func (e *OwnerError) Error() string { return e.text + "; " + neverEmpty }
 
 // neverEmpty stands in each advice that somebody could follow by giving a node an empty directory.
 const neverEmpty = "a node that ran before must never come back empty under its old id: it would vote twice and miss what it acknowledged"

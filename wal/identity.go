@@ -94,10 +94,12 @@ func readIdentity(dir string) (identity, error) {
 // check tells whether a directory is for these options.
 func (id identity) check(opts Options) error {
 	if id.node != opts.Node {
-		return &OwnerError{Cluster: id.cluster, Node: id.node, advice: fmt.Sprintf("not to node %q: start that node on it, and this one on the directory of its own", opts.Node)}
+		return &OwnerError{id.cluster, id.node, fmt.Sprintf("it belongs to node %q of cluster %q, not to node %q: start that node on it, and this one on the directory of its own",
+			id.node, id.cluster, opts.Node)}
 	}
 	if id.cluster != opts.Cluster {
-		return &OwnerError{Cluster: id.cluster, Node: id.node, advice: fmt.Sprintf("not to cluster %q: check the list of members, or give this node its own directory of that cluster", opts.Cluster)}
+		return &OwnerError{id.cluster, id.node, fmt.Sprintf("it belongs to cluster %q (node %q), not to cluster %q: check the list of members, or give this node its own directory of that cluster",
+			id.cluster, id.node, opts.Cluster)}
 	}
 	return nil
 }

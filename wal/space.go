@@ -29,4 +29,6 @@ func SpaceOf(dir string) (Space, error) {
 }
 
 // IsNoSpace tells whether an error of a Log came of a full disk or a used-up quota.
-func IsNoSpace(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
+func IsNoSpace(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}

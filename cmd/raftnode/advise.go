@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"syscall"
 
 	"github.com/raftnode/raft/wal"
@@ -11,12 +10,9 @@ import (
 
 // adviseOpen adds what an operator of this program can do about a data directory that was refused.
 func adviseOpen(c *config, err error) error {
-	if found, _ := wal.Scan(c.dataDir, nil); found.Node == c.id && found.Cluster != c.clusterID() {
+	var owner *wal.OwnerError
+	if errors.As(err, &owner) && owner.Node == c.id {
 		return fmt.Errorf("%w; %s", err, sameCluster(c))
-	}
-	if strings.Contains(err.Error(), "the file identity is damaged") {
-		return fmt.Errorf("%w. That file never changes: a copy of it from a backup of this directory is good, and only of this file. "+
-			"Without one, this node must not take part again with what is left", err)
 	}
 	return err
 }

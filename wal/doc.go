@@ -23,7 +23,7 @@
 //     entries between base and log are missing.
 //   - A torn tail, which a plain kill -9 leaves behind now and then, is cut off and reported. Damage to
 //     data that any later record proves to be acknowledged is never cut off and never served: Open refuses,
-//     and says in which file and where, and that `raftctl doctor` looks closer. See "Torn or rotten" in FORMAT.md.
+//     and says in which file and where, what was expected there ([DamageError]), and that `raftctl doctor` looks closer. See "Torn or rotten" in FORMAT.md.
 //   - The first error of a write or an fsync is final: every later Save returns it.
 //     An fsync is never tried again, since the kernel may have dropped the pages.
 //   - One process at a time has the directory open, and only for the cluster and the node it was created for.

@@ -39,8 +39,8 @@ type Config struct {
 	// it gave, for answers: see [Transport.Send]. At most 16 such servers are connected at once. Admit is asked, too. The error
 	// is told to both sides. Without Unknown, all but peers are refused. It is called from several goroutines.
 	Unknown func(id consensus.ServerID, address, store string) error
-	// Codec is the name of the codec that this server writes: "msgpack" (the default), "json", or one given to
-	// [RegisterCodec]. It reads any codec that is registered, as the writer chose.
+	// Codec is the name of the codec that this server writes: "msgpack" (the default), "json", "cbor" where
+	// rpc/cborcodec is imported, or one given to [RegisterCodec]. It reads any codec that is registered, as the writer chose.
 	Codec string
 
 	// MaxFrameBytes bounds the payload of a frame, both ways. A message that is longer is dropped, so this

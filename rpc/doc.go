@@ -38,8 +38,8 @@
 //   - Messages may be lost: Raft repeats. When a link goes down, what waits on it is dropped.
 //   - It does not encrypt, and it does not prove who the other end is: the names in the handshake
 //     guard against mistakes, not against malice. Keep the port on a trusted network.
-//   - A codec is trusted code. Those of this package refuse everything that they would not have
-//     written themselves.
+//   - A codec is trusted code. Those of this package, and of rpc/cborcodec, refuse everything that they would not have
+//     written themselves. rpc/codectest tries whether yours does.
 //
 // # The wire
 //

@@ -60,6 +60,8 @@ func hintFor(err error) string {
 		return "See `" + wrong.command + " --help`."
 	case client.CodeOf(err) == api.CodeNotMember:
 		return "--endpoints or " + endpointsEnv + " names others"
+	case client.CodeOf(err) == api.CodeNoSpace:
+		return "`raftctl status` shows how much room each node has"
 	case client.CodeOf(err) == api.CodeUnreachable:
 		return "is a node running there? --endpoints names others"
 	}

@@ -18,10 +18,12 @@ const (
 	goleak     = "go.uber.org/goleak"
 	xsys       = "golang.org/x/sys"
 	hdr        = "github.com/HdrHistogram/hdrhistogram-go"
-	gofuse     = "github.com/hanwen/go-fuse" // only in the module integration/powerfs
+	cbor       = "github.com/fxamacker/cbor"
+	hashicorp  = "github.com/hashicorp/raft"  // only in the modules scripts/bench and scripts/bench/rpc
+	protobuf   = "google.golang.org/protobuf" // there, too
+	gofuse     = "github.com/hanwen/go-fuse"  // only in the module integration/powerfs
 
-	// Only in the module scripts/bench: the peers that we are measured beside.
-	hashicorpRaft = "github.com/hashicorp/raft"
+	// Only in the module scripts/bench: the other peers that we are measured beside.
 	hashicorpWAL  = "github.com/hashicorp/raft-wal"
 	hashicorpBolt = "github.com/hashicorp/raft-boltdb"
 	bbolt         = "go.etcd.io/bbolt"
@@ -66,7 +68,18 @@ var Arrows = map[string]Allowed{
 	},
 	"rpc": {
 		Ours: []string{"raft/consensus"}, Others: []string{msgpack},
-		Why: "the transport carries messages and knows neither host nor disk; it reports events instead of logging",
+		Tests: []string{"rpc/codectest"},
+		Why:   "the transport carries messages and knows neither host nor disk; it reports events instead of logging",
+	},
+	"rpc/cborcodec": {
+		Ours: []string{"rpc", "raft/consensus"}, Others: []string{cbor},
+		Tests: []string{"rpc/codectest"},
+		Why:   "a codec that not everybody wants stands outside rpc, so that its library is linked only where it is imported",
+	},
+	"rpc/codectest": {
+		Tests: []string{"rpc/cborcodec", "wal"}, // that no codec reaches the disk
+		Ours:  []string{"rpc", "raft/consensus"},
+		Why:   "what every codec must keep is told without knowing any of them",
 	},
 	"wal": {
 		Ours: []string{"raft/consensus"}, Others: []string{tidwallWAL, xsys},
@@ -105,7 +118,7 @@ var Arrows = map[string]Allowed{
 		Why:    "the file system knows nothing of what is tried on it; it is a module of its own, so that nobody gets its dependencies with ours",
 	},
 	"cmd/raftnode": {
-		Ours:   []string{"raft", "raft/consensus", "rpc", "wal", "kv", "kv/api", "kv/server"},
+		Ours:   []string{"raft", "raft/consensus", "rpc", "rpc/cborcodec", "wal", "kv", "kv/api", "kv/server"},
 		Others: []string{cobra, pflag, yaml, hclog},
 		Why:    "the node joins host, disk, network and service, and drives none of them from outside",
 	},
@@ -141,12 +154,16 @@ var Arrows = map[string]Allowed{
 	},
 	"scripts/bench/peers/floor":      {Ours: []string{"scripts/bench/peer", "scripts/bench/raw"}, Why: "the floor has no Raft"},
 	"scripts/bench/peers/library":    {Ours: []string{"raft", "raft/consensus", "rpc", "wal", "scripts/bench/peer", "scripts/bench/raw"}, Why: "it is our library as others may embed it"},
-	"scripts/bench/peers/hashicorp":  {Ours: []string{"scripts/bench/peer", "scripts/bench/raw"}, Others: []string{hashicorpRaft, hashicorpWAL, hashicorpBolt, bbolt, hclog}, Why: "a peer has nothing of ours"},
+	"scripts/bench/peers/hashicorp":  {Ours: []string{"scripts/bench/peer", "scripts/bench/raw"}, Others: []string{hashicorp, hashicorpWAL, hashicorpBolt, bbolt, hclog}, Why: "a peer has nothing of ours"},
 	"scripts/bench/peers/etcd":       {Ours: []string{"scripts/bench/peer"}, Others: []string{etcdServer}, Why: "a peer has nothing of ours"},
 	"scripts/bench/peers/dragonboat": {Ours: []string{"scripts/bench/peer", "scripts/bench/raw"}, Others: []string{dragonboat}, Why: "a peer has nothing of ours"},
 	"scripts/tidy":                   {Why: "the walls must not lean on what they guard"},
 	"scripts/mutants":                {Why: "the runner must work while the code is broken"},
 	"scripts/readme":                 {Why: "the README is tried out from outside, as a reader would"},
+	"scripts/bench/rpc": {
+		Ours: []string{"rpc", "rpc/cborcodec", "raft/consensus"}, Others: []string{hashicorp, hclog, msgpack, protobuf},
+		Why: "it compares the transport with others'; it is a module of its own, so that nobody gets those with ours",
+	},
 }
 
 // TestOnly may be imported by any test besides what its package may.

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strconv"
 	"strings"
 )
@@ -100,7 +99,7 @@ func (i Incarnation) Has(s Start) (has, known bool) {
 		return false, true
 	case back < uint64(len(i.Marks)):
 		return i.Marks[len(i.Marks)-1-int(back)] == s.Mark, true
-	case s.Number == i.Anchor.Number:
+	case s.Number == i.Anchor.Number && s.Number > 0:
 		return i.Anchor == s, true
 	}
 	return false, false

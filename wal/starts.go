@@ -60,7 +60,7 @@ func readStarts(dir string, id identity) (starts, error) {
 		}
 	}
 	if err != nil || s.text(id) != text {
-		return starts{}, &DamageError{File: incarnationName, Expected: "the starts on this directory, store " + id.store, Found: "it was not written for it"}
+		return starts{}, id.foreign(incarnationName)
 	}
 	return s, nil
 }

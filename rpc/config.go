@@ -27,9 +27,9 @@ type Config struct {
 	// Store names the store in which this server keeps its votes and its log; another store has another name. Both ends
 	// of a connection tell it. Up to 64 bytes.
 	Store string
-	// Incarnation tells the starts of this server on its Store apart. Both ends of a connection tell it. It means nothing to this
-	// package. Up to 1024 bytes.
-	Incarnation string
+	// Incarnation, if set, gives what to tell a server of this server's start on its Store: both ends of a connection tell it. It means nothing to
+	// this package. Up to 1024 bytes. It is called from several goroutines.
+	Incarnation func(peer consensus.ServerID) string
 	// Admit, if set, is asked at each end of each handshake whether that server may keep its promises in that store, and go on with them in
 	// that incarnation. A server whose store was lost, or put back from an older copy, has forgotten votes and acknowledgements: whoever knew
 	// better must refuse it. The error is told to both sides. It is called from several goroutines.
@@ -101,6 +101,15 @@ func (cfg Config) normalize() (Config, error) {
 	return cfg, errors.Join(append(cfg.checkNames(), cfg.checkLimits()...)...)
 }
 
+// incarnation gives what to tell a peer. What is too long would make the handshake one that nobody understands.
+func (cfg *Config) incarnation(peer consensus.ServerID) string {
+	if cfg.Incarnation == nil {
+		return ""
+	}
+	text := cfg.Incarnation(peer)
+	return text[:min(len(text), maxIncarnation)]
+}
+
 func setDefault[T comparable](field *T, value T) {
 	var zero T
 	if *field == zero {
@@ -125,9 +134,6 @@ func (cfg *Config) checkNames() []error {
 	}
 	if len(cfg.Store) > maxStore {
 		errs = append(errs, fmt.Errorf("Store has %d bytes, at most %d are allowed", len(cfg.Store), maxStore))
-	}
-	if len(cfg.Incarnation) > maxIncarnation {
-		errs = append(errs, fmt.Errorf("Incarnation has %d bytes, at most %d are allowed", len(cfg.Incarnation), maxIncarnation))
 	}
 	if cfg.Address != "" {
 		if _, _, err := net.SplitHostPort(cfg.Address); err != nil || len(cfg.Address) > maxAddress {

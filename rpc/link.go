@@ -147,7 +147,7 @@ func (l *Link) greet(conn net.Conn) error {
 		lowest: protocolVersion, highest: protocolVersion,
 		cluster: l.cfg.Cluster, sender: l.cfg.ID, receiver: l.id,
 		codec: l.codec.Name(), advertise: l.cfg.Advertise, store: l.cfg.Store, address: l.cfg.Address,
-		incarnation: l.cfg.Incarnation,
+		incarnation: l.cfg.incarnation(l.id),
 	}
 	if _, err := conn.Write(h.append(nil)); err != nil {
 		return fmt.Errorf("handshake: %w", err)

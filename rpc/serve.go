@@ -91,7 +91,7 @@ func (in *incoming) greet(c *inConn, e *Event) (*hello, *Link, error) {
 	if in.roster.find(h.sender) != nil {
 		e.Peer = h.sender // others' names are in the reason: here they could be anything
 	}
-	a := answer{version: protocolVersion, cluster: in.cfg.Cluster, server: in.cfg.ID, store: in.cfg.Store, incarnation: in.cfg.Incarnation}
+	a := answer{version: protocolVersion, cluster: in.cfg.Cluster, server: in.cfg.ID, store: in.cfg.Store, incarnation: in.cfg.incarnation(h.sender)}
 	link, err := in.judge(h)
 	if err == nil {
 		e.Peer = h.sender

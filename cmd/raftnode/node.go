@@ -14,6 +14,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/raftnode/raft/cmd/internal/storefile"
 	"github.com/raftnode/raft/kv"
 	"github.com/raftnode/raft/kv/server"
 	"github.com/raftnode/raft/raft"
@@ -121,8 +122,13 @@ func (n *node) openDisk() error {
 // connect makes the transport, the Raft server and the service for clients out of the open disk and listeners.
 func (n *node) connect() (err error) {
 	c := n.config
-	if n.stores, err = openStores(c.dataDir); err != nil {
+	var lost bool
+	if n.stores, lost, err = openStores(c.dataDir, n.disk.Recovery(), n.disk.Anchor); err != nil {
 		return err
+	}
+	if lost {
+		n.log.Warn("the file " + storefile.Name + " is missing, and it was there once: until they come again nothing is known of the members' data directories, " +
+			"so one that was exchanged or put back from an older copy may be let in")
 	}
 	n.detours = &detours{dials: c.dial, addresses: map[string]raft.ServerID{}}
 	address := c.advertisePeer
@@ -135,10 +141,13 @@ func (n *node) connect() (err error) {
 	n.transport, err = rpc.New(rpc.Config{
 		Cluster: c.clusterID(), ID: c.id, Codec: c.codec,
 		Address: address, Advertise: reachable(n.clients.Addr(), address),
-		Store: n.disk.Recovery().Store, Incarnation: n.disk.Recovery().Incarnation.String(), Admit: n.stores.admit,
+		Store: n.disk.Recovery().Store, Incarnation: n.incarnation, Admit: n.stores.admit,
 		Unknown: n.detours.note, Dial: n.detours.dial,
 		OnEvent: func(e rpc.Event) {
 			tell(e)
+			if e.Kind == rpc.LinkUp {
+				n.stores.note(e.Peer)
+			}
 			n.watch.event(e, time.Now())
 		},
 	})
@@ -163,6 +172,9 @@ func (n *node) connect() (err error) {
 	n.http.Handler = n.reportPanics(n.http.Handler)
 	return nil
 }
+
+// incarnation is what to tell another server of this start.
+func (n *node) incarnation(peer raft.ServerID) string { return n.disk.IncarnationFor(peer).String() }
 
 // clientAddress gives where each node serves clients: the others tell when they connect.
 func (n *node) clientAddress(peerAddress string) func(raft.ServerID) (string, bool) {

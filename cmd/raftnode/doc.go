@@ -30,5 +30,6 @@
 //
 // There is no TLS and no authentication: it listens where it is told to, and warns if others can reach that.
 // The state and the log behind the last snapshot are held in memory. A node that comes back with an old copy of its data directory
-// is refused by those that knew a later start on it; of a copy that was made since the last start nobody can tell.
+// is refused by those that knew a later start on it; of a copy that was made since the last start nobody can tell,
+// and if that is started first, the rightful one is refused.
 package main

@@ -91,6 +91,15 @@ func readIdentity(dir string) (identity, error) {
 	return id, nil
 }
 
+// Identity gives of which cluster and node a directory is, without opening it; an error that is fs.ErrNotExist if it is of none yet.
+func Identity(dir string) (cluster string, node consensus.ServerID, err error) {
+	id, err := readIdentity(dir)
+	if err != nil {
+		return "", "", fmt.Errorf("wal: open %s: %w", dir, err)
+	}
+	return id.cluster, id.node, nil
+}
+
 // neverEmpty stands in each advice that somebody could follow by giving a node an empty directory.
 const neverEmpty = "a node that ran before must never come back empty under its old id: it would vote twice and miss what it acknowledged"
 

@@ -33,6 +33,7 @@ const (
 // node is everything that one process runs.
 type node struct {
 	config    *config
+	clusterID string
 	log       hclog.Logger
 	disk      *wal.Log
 	peers     net.Listener
@@ -53,6 +54,10 @@ func serve(ctx context.Context, c *config, log hclog.Logger) error {
 	n := &node{config: c, log: log}
 	if err := n.assemble(ctx); err != nil {
 		_ = n.release() // nothing was promised yet
+		if errors.Is(err, errAsked) {
+			log.Info("stopped")
+			return nil
+		}
 		return fmt.Errorf("cannot start: %w", err)
 	}
 	err := n.run(ctx)
@@ -82,8 +87,11 @@ func (n *node) assemble(ctx context.Context) (err error) {
 	if n.clients, err = listen(ctx, "--listen-client", c.listenClient); err != nil {
 		return err
 	}
-	if n.disk, err = wal.Open(c.dataDir, wal.Options{Cluster: c.clusterID(), Node: c.id}); err != nil {
-		return adviseOpen(c, err)
+	if n.clusterID, err = n.identify(ctx); err != nil {
+		return n.adviseOpen(err)
+	}
+	if n.disk, err = wal.Open(c.dataDir, wal.Options{Cluster: n.clusterID, Node: c.id}); err != nil {
+		return n.adviseOpen(err)
 	}
 	logRecovery(n.log.Named("wal"), n.disk.Recovery())
 	if err := withdraw(c.dataDir); err != nil {
@@ -93,10 +101,7 @@ func (n *node) assemble(ctx context.Context) (err error) {
 }
 
 // adviseOpen adds what an operator of this program can do about a data directory that was refused.
-func adviseOpen(c *config, err error) error {
-	if found, _ := wal.Scan(c.dataDir, nil); found.Node == c.id && found.Cluster != c.clusterID() {
-		return fmt.Errorf("%w; %s", err, sameCluster(c))
-	}
+func (n *node) adviseOpen(err error) error {
 	if strings.Contains(err.Error(), "the file identity is damaged") {
 		return fmt.Errorf("%w. That file never changes: a copy of it from a backup of this directory is good, and only of this file. "+
 			"Without one, this node must not take part again with what is left", err)
@@ -117,9 +122,9 @@ func (n *node) connect() (err error) {
 	}
 	n.watch = newWatch(n.log, c, address)
 	n.watch.place.listens = c.listens(n.peers.Addr())
-	tell := logEvent(n.log.Named("rpc"), c)
+	tell := logEvent(n.log.Named("rpc"), c, n.clusterID)
 	n.transport, err = rpc.New(rpc.Config{
-		Cluster: c.clusterID(), ID: c.id, Codec: c.codec,
+		Cluster: n.clusterID, ID: c.id, Codec: c.codec,
 		Address: address, Advertise: reachable(n.clients.Addr(), address),
 		Store: n.disk.Recovery().Store, Incarnation: n.disk.Recovery().Incarnation.String(), Admit: n.stores.admit,
 		Unknown: n.detours.note, Dial: n.detours.dial,
@@ -136,7 +141,7 @@ func (n *node) connect() (err error) {
 		return err
 	}
 	n.service, err = server.New(server.Config{
-		Raft: n.raft, Store: store, ClientAddress: n.clientAddress(address), Cluster: c.clusterID(), Version: version(),
+		Raft: n.raft, Store: store, ClientAddress: n.clientAddress(address), Cluster: n.clusterID, Version: version(),
 	})
 	if err != nil {
 		return err
@@ -274,7 +279,7 @@ func (n *node) announce() error {
 	warnIfOpen(n.log, "--listen-peer", n.peers.Addr())
 	warnIfOpen(n.log, "--listen-client", n.clients.Addr())
 	n.log.Info("serving", "clients", n.clients.Addr(), "peers", n.peers.Addr(), "pid", os.Getpid(),
-		"cluster", n.config.clusterID(), "members", n.raft.Status().Config.String(), "version", version())
+		"cluster", n.clusterID, "members", n.raft.Status().Config.String(), "version", version())
 	return nil
 }
 

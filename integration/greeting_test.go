@@ -196,26 +196,30 @@ func TestWhoIsWrongIsToldWhyAndMovesNothing(t *testing.T) {
 func TestProcessesWithAWrongSetUp(t *testing.T) {
 	c, ctx := startReal(t, 3)
 	put(ctx, t, c, "k", "v")
-	n1, n2 := c.Nodes()[0], c.Nodes()[1]
+	n1, victim, other := c.Nodes()[0], c.Nodes()[1], c.Nodes()[2]
+	if leader, _, err := c.WaitLeader(ctx, 0); err != nil {
+		t.Fatal(err)
+	} else if leader == victim {
+		victim, other = other, victim
+	}
 	before := terms(ctx, t, c)
-	if err := n2.Kill(); err != nil {
+	if err := victim.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	refuses(t, with(n1, "--data-dir", n2.DataDir), 1, `belongs to node "n2"`, "start that node on it")
+	refuses(t, with(n1, "--data-dir", victim.DataDir), 1, `belongs to node "`+victim.ID+`"`, "start that node on it")
 	refuses(t, n1.Args(), 1, "in use by process")
-	refuses(t, append(n2.Args(), "--cluster-id", "another"), 1, `--cluster-id is "another"`, "leave the flag out")
-	refuses(t, with(n2, "--cluster", "n1=127.0.0.1:1,n2=127.0.0.1:2"), 1, "founded with another list of members")
+	refuses(t, append(victim.Args(), "--cluster-id", "another"), 1, `--cluster-id is "another"`, "leave the flag out")
+	refuses(t, with(victim, "--cluster", "n1=127.0.0.1:1,n2=127.0.0.1:2"), 1, "founded with another list of members")
 
 	empty := t.TempDir()
-	waits(ctx, t, with(n2, "--data-dir", filepath.Join(empty, "list"), "--cluster", "n1=127.0.0.1:1,n2=127.0.0.1:2,n3=127.0.0.1:9"),
+	waits(ctx, t, with(victim, "--data-dir", filepath.Join(empty, "list"), "--cluster", "n1=127.0.0.1:1,n2=127.0.0.1:2,n3=127.0.0.1:9"),
 		"which was founded with another list of members: --cluster must be the same on all nodes")
 	n1At, _ := n1.PeerAddr()
-	n3At, _ := c.Nodes()[2].PeerAddr()
-	waits(ctx, t, with(n2, "--data-dir", filepath.Join(empty, "swapped"), "--dial", "n3="+n1At+",n1="+n3At), `n3 (`+n1At+`) was asked for the cluster's id: the server there is "n1"`)
-	waits(ctx, t, append(with(n2, "--data-dir", filepath.Join(empty, "other")), "--cluster-id", "another"), `belongs to cluster "`)
-	waits(ctx, t, with(n2, "--data-dir", filepath.Join(empty, "wiped")), "its data directory was lost or exchanged")
-	after := terms(ctx, t, c, n2)
-	for who, term := range after {
+	otherAt, _ := other.PeerAddr()
+	waits(ctx, t, with(victim, "--data-dir", filepath.Join(empty, "swapped"), "--dial", other.ID+"="+n1At+",n1="+otherAt), other.ID+` (`+n1At+`) was asked for the cluster's id: the server there is "n1"`)
+	waits(ctx, t, append(with(victim, "--data-dir", filepath.Join(empty, "other")), "--cluster-id", "another"), `belongs to cluster "`)
+	waits(ctx, t, with(victim, "--data-dir", filepath.Join(empty, "wiped")), "its data directory was lost or exchanged")
+	for who, term := range terms(ctx, t, c, victim) {
 		if before[who] != term {
 			t.Errorf("%s in term %d, before %v", who, term, before)
 		}

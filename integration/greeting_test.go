@@ -209,7 +209,7 @@ func TestProcessesWithAWrongSetUp(t *testing.T) {
 	refuses(t, with(n1, "--data-dir", victim.DataDir), 1, `belongs to node "`+victim.ID+`"`, "start that node on it")
 	refuses(t, n1.Args(), 1, "in use by process")
 	refuses(t, append(victim.Args(), "--cluster-id", "another"), 1, `--cluster-id is "another"`, "leave the flag out")
-	refuses(t, with(victim, "--cluster", "n1=127.0.0.1:1,n2=127.0.0.1:2"), 1, "founded with another list of members")
+	refuses(t, with(victim, "--cluster", "n1=127.0.0.1:1,"+victim.ID+"=127.0.0.1:2"), 1, "founded with another list of members")
 
 	empty := t.TempDir()
 	waits(ctx, t, with(victim, "--data-dir", filepath.Join(empty, "list"), "--cluster", "n1=127.0.0.1:1,n2=127.0.0.1:2,n3=127.0.0.1:9"),

@@ -171,6 +171,8 @@ func once(log hclog.Logger) func(string, ...any) {
 // ask asks all founders at once, and gives the first answer that can be true. tell gets what a person can do something about.
 func (n *node) ask(ctx context.Context, tell func(string, ...any)) string {
 	c := n.config
+	var asking sync.WaitGroup
+	defer asking.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type answer struct {
@@ -185,10 +187,10 @@ func (n *node) ask(ctx context.Context, tell func(string, ...any)) string {
 			continue
 		}
 		asked++
-		go func() { // ends with ctx
+		asking.Go(func() {
 			cluster, err := rpc.Ask(ctx, n.stranger(), id, c.dialAt(id), c.listSum())
 			answers <- answer{id, cluster, err}
-		}()
+		})
 	}
 	for range asked {
 		a := <-answers

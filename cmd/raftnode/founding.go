@@ -118,7 +118,7 @@ func (n *node) await(ctx context.Context) (string, error) {
 			where = append(where, fmt.Sprintf("%s (%s)", id, n.config.dialAt(id)))
 		}
 	}
-	text := "waits to learn the cluster's id from " + strings.Join(where, " or ")
+	text := "waits to learn the cluster's id from " + strings.Join(where, " or ") + ". If none of these is a member any more, give the id with --cluster-id; /v1/status of a member shows it"
 	n.log.Info(text, "clients", n.clients.Addr(), "peers", n.peers.Addr())
 	serving, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
@@ -129,7 +129,7 @@ func (n *node) await(ctx context.Context) (string, error) {
 			n.log.Error("cannot answer the others", "error", err)
 		}
 	})
-	waiting := server.NewHTTPServer(server.NotYet("this node " + text + "; start those, or look at its log"))
+	waiting := server.NewHTTPServer(server.NotYet("this node " + text))
 	running.Go(func() { _ = waiting.Serve(borrow(n.clients)) }) // ends with Close
 	id := n.askOn(ctx)
 	stop()

@@ -26,7 +26,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // bytes gives the block.
 func (g greeting) bytes() []byte {
 	block := append([]byte("\x89raft\r\n\x1a"), g.lowest, g.highest, 0, 0)
-	for _, f := range []string{g.cluster, g.sender, g.receiver, g.codec, "", g.store, g.address, g.incarnation, g.codecs, ""} {
+	for _, f := range []string{g.cluster, g.sender, g.receiver, g.codec, "", g.store, g.address, g.incarnation, g.codecs, strings.Repeat("\x00", 8)} {
 		block = append(binary.BigEndian.AppendUint16(block, uint16(len(f))), f...)
 	}
 	binary.BigEndian.PutUint16(block[greetingHead-2:], uint16(len(block)-greetingHead))

@@ -47,7 +47,7 @@ func Ask(ctx context.Context, cfg Config, peer consensus.ServerID, address, word
 	a, err := readAnswer(conn)
 	switch {
 	case err != nil:
-		return "", errors.New("handshake: " + reason(err))
+		return "", fmt.Errorf("handshake: %w", err)
 	case a.server != peer:
 		return "", violationf("the server there is %q", a.server)
 	case a.cluster == "":

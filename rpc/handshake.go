@@ -111,7 +111,7 @@ func readHello(r io.Reader) (*hello, error) {
 		sender: consensus.ServerID(f[1]), receiver: consensus.ServerID(f[2]), codec: f[3], advertise: f[4], store: f[5], address: f[6], incarnation: f[7],
 		codecs: f[8],
 	}
-	h.features, err = parseNumber(f[9])
+	h.features, err = parseNumber(f[9], highest)
 	return h, err
 }
 
@@ -127,10 +127,10 @@ func readAnswer(r io.Reader) (*answer, error) {
 		accepted: accepted == 1, version: version, cluster: f[0],
 		server: consensus.ServerID(f[1]), reason: printable(f[2]), store: f[3], incarnation: f[4], codec: f[5],
 	}
-	if answer.features, err = parseNumber(f[6]); err != nil {
+	if answer.features, err = parseNumber(f[6], version); err != nil {
 		return nil, err
 	}
-	answer.maxFrame, err = parseNumber(f[7])
+	answer.maxFrame, err = parseNumber(f[7], version)
 	return answer, err
 }
 

@@ -86,12 +86,12 @@ func (t *Transport) Features(id consensus.ServerID) uint64 {
 
 func number(n uint64) string { return string(binary.BigEndian.AppendUint64(nil, n)) }
 
-// parseNumber is the inverse of number. An earlier version's field is not there.
-func parseNumber(field string) (uint64, error) {
-	switch len(field) {
-	case 0:
+// parseNumber is the inverse of number. A block of an earlier version does not have the field.
+func parseNumber(field string, version byte) (uint64, error) {
+	switch {
+	case version < negotiating && field == "":
 		return 0, nil
-	case maxNumber:
+	case len(field) == maxNumber:
 		return binary.BigEndian.Uint64([]byte(field)), nil
 	}
 	return 0, violationf("a number of %d bytes in the handshake", len(field))

@@ -18,7 +18,7 @@
 //   - A member is let in with the store, that is the data directory, that it first showed as a member, and with no other, also after it was removed: an
 //     id is never used for another node.
 //   - A cluster has a random id, made once: by the first founding member, by name, when it starts on an empty directory and no other member tells of one. The
-//     others, and nodes with --join, ask the members in --cluster for it when they start on an empty directory, and wait until one answers: /livez is well
+//     others, and nodes with --join, ask the members in --cluster and --dial for it when they start on an empty directory, and wait until one answers: /livez is well
 //     then, /readyz and all else say what they wait for. Afterwards it stands in the data directory, and nobody is asked. With --cluster-id
 //     nobody is asked at all. So two clusters of one list never mix. The sum of the founding list stands behind the random part: nodes with different
 //     lists refuse each other and say so.

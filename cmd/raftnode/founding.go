@@ -7,7 +7,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"maps"
 	"net"
 	"regexp"
 	"strings"
@@ -113,12 +115,11 @@ func (c *config) checkID(id string) error {
 // await asks until somebody knows the id. Meanwhile whoever comes is told that this node waits.
 func (n *node) await(ctx context.Context) (string, error) {
 	var where []string
-	for _, id := range sortedIDs(n.config.cluster) {
-		if id != n.config.id {
-			where = append(where, fmt.Sprintf("%s (%s)", id, n.config.dialAt(id)))
-		}
+	known := n.config.known()
+	for _, id := range sortedIDs(known) {
+		where = append(where, fmt.Sprintf("%s (%s)", id, known[id]))
 	}
-	text := "waits to learn the cluster's id from " + strings.Join(where, " or ") + ". If none of these is a member any more, give the id with --cluster-id; /v1/status of a member shows it"
+	text := "waits to learn the cluster's id from " + strings.Join(where, " or ") + ". If none of these is a member any more, give a member with --dial, or the id with --cluster-id; /v1/status of a member shows it"
 	n.log.Info(text, "clients", n.clients.Addr(), "peers", n.peers.Addr())
 	serving, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
@@ -168,7 +169,7 @@ func once(log hclog.Logger) func(string, ...any) {
 	}
 }
 
-// ask asks all founders at once, and gives the first answer that can be true. tell gets what a person can do something about.
+// ask asks all whom the flags name at once, and gives the first answer that can be true. tell gets what a person can do something about.
 func (n *node) ask(ctx context.Context, tell func(string, ...any)) string {
 	c := n.config
 	var asking sync.WaitGroup
@@ -180,29 +181,25 @@ func (n *node) ask(ctx context.Context, tell func(string, ...any)) string {
 		id   string
 		err  error
 	}
-	answers := make(chan answer, len(c.cluster))
-	asked := 0
-	for id := range c.cluster {
-		if id == c.id {
-			continue
-		}
-		asked++
+	known := c.known()
+	answers := make(chan answer, len(known))
+	for id, address := range known {
 		asking.Go(func() {
-			cluster, err := rpc.Ask(ctx, n.stranger(), id, c.dialAt(id), c.listSum())
+			cluster, err := rpc.Ask(ctx, n.stranger(), id, address, c.listSum())
 			answers <- answer{id, cluster, err}
 		})
 	}
-	for range asked {
+	for range known {
 		a := <-answers
 		var network net.Error
 		switch {
 		case a.err == nil && !c.otherList(a.id):
 			return a.id
 		case a.err == nil:
-			tell(fmt.Sprintf("%s (%s) belongs to cluster %q, which was founded with another list of members: %s", a.from, c.dialAt(a.from), a.id, sameCluster(c)))
-		case errors.Is(a.err, rpc.ErrNoClusterYet), errors.As(a.err, &network): // it is not up yet
+			tell(fmt.Sprintf("%s (%s) belongs to cluster %q, which was founded with another list of members: %s", a.from, known[a.from], a.id, sameCluster(c)))
+		case errors.Is(a.err, rpc.ErrNoClusterYet), errors.Is(a.err, io.EOF), errors.As(a.err, &network): // it is not up yet
 		default:
-			tell(fmt.Sprintf("%s (%s) was asked for the cluster's id: %v", a.from, c.dialAt(a.from), a.err))
+			tell(fmt.Sprintf("%s (%s) was asked for the cluster's id: %v", a.from, known[a.from], a.err))
 		}
 	}
 	return ""
@@ -213,12 +210,12 @@ func (n *node) stranger() rpc.Config {
 	return rpc.Config{ID: n.config.id, Codec: n.config.codec, HandshakeTimeout: askFirst, DialTimeout: askFirst}
 }
 
-// dialAt gives where this node reaches a founder.
-func (c *config) dialAt(id raft.ServerID) string {
-	if elsewhere, ok := c.dial[id]; ok {
-		return elsewhere
-	}
-	return c.cluster[id]
+// known gives where this node reaches the others that its flags name: the founders, of whom none may be left, and those in --dial.
+func (c *config) known() map[raft.ServerID]string {
+	known := maps.Clone(c.cluster)
+	maps.Copy(known, c.dial)
+	delete(known, c.id)
+	return known
 }
 
 // borrowed is a listener whose Close only ends Accept, so that it can be used again: see giveBack.

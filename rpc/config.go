@@ -40,11 +40,16 @@ type Config struct {
 	// is told to both sides. Without Unknown, all but peers are refused. It is called from several goroutines.
 	Unknown func(id consensus.ServerID, address, store string) error
 	// Codec is the name of the codec that this server writes: "msgpack" (the default), "json", "cbor" where
-	// rpc/cborcodec is imported, or one given to [RegisterCodec]. It reads any codec that is registered, as the writer chose.
+	// rpc/cborcodec is imported, or one given to [RegisterCodec]. Where the peer does not know it, another that both know is written. It reads any
+	// that is registered.
 	Codec string
 
-	// MaxFrameBytes bounds the payload of a frame, both ways. A message that is longer is dropped, so this
-	// must be above the largest AppendEntries that the host sends, and the same on all servers. Default 8 MiB.
+	// Features are optional abilities of the host, by bit. Both ends of a connection tell theirs, and what both have may be used: see
+	// [Transport.Features]. This package has none of its own yet.
+	Features uint64
+
+	// MaxFrameBytes bounds the payload of a frame, both ways, and so does that of the peer. A message that is longer is
+	// dropped, so this must be above the largest AppendEntries that any host sends. Default 8 MiB.
 	MaxFrameBytes int
 	// MaxConns bounds the incoming connections, those still in the handshake among them. When all are taken, the oldest
 	// that has not finished its handshake makes room. At least twice the number of peers, those that AddPeer adds among

@@ -35,6 +35,7 @@ const (
 // node is everything that one process runs.
 type node struct {
 	config    *config
+	clusterID string
 	log       hclog.Logger
 	disk      *wal.Log
 	peers     net.Listener
@@ -56,6 +57,10 @@ func serve(ctx context.Context, c *config, log hclog.Logger) error {
 	n := &node{config: c, log: log}
 	if err := n.assemble(ctx); err != nil {
 		_ = n.release() // nothing was promised yet
+		if errors.Is(err, errAsked) {
+			log.Info("stopped")
+			return nil
+		}
 		return fmt.Errorf("cannot start: %w", adviseDisk(c, err))
 	}
 	err := n.run(ctx)
@@ -85,6 +90,9 @@ func (n *node) assemble(ctx context.Context) (err error) {
 	if n.clients, err = listen(ctx, "--listen-client", c.listenClient); err != nil {
 		return err
 	}
+	if n.clusterID, err = n.identify(ctx); err != nil {
+		return err
+	}
 	if err := n.openDisk(); err != nil {
 		return err
 	}
@@ -106,10 +114,10 @@ func (n *node) openDisk() error {
 		return err
 	}
 	n.disk, err = wal.Open(c.dataDir, wal.Options{
-		Cluster: c.clusterID(), Node: c.id, ReserveBytes: marks.reserve, ReserveAbove: marks.high - marks.reserve,
+		Cluster: n.clusterID, Node: c.id, ReserveBytes: marks.reserve, ReserveAbove: marks.high - marks.reserve,
 	})
 	if err != nil {
-		return adviseOpen(c, err)
+		return err
 	}
 	logRecovery(n.log.Named("wal"), n.disk.Recovery())
 	n.space = &space{
@@ -137,9 +145,9 @@ func (n *node) connect() (err error) {
 	}
 	n.watch = newWatch(n.log, c, address)
 	n.watch.place.listens = c.listens(n.peers.Addr())
-	tell := logEvent(n.log.Named("rpc"), c)
+	tell := logEvent(n.log.Named("rpc"), c, n.clusterID)
 	n.transport, err = rpc.New(rpc.Config{
-		Cluster: c.clusterID(), ID: c.id, Codec: c.codec,
+		Cluster: n.clusterID, ID: c.id, Codec: c.codec,
 		Address: address, Advertise: reachable(n.clients.Addr(), address),
 		Store: n.disk.Recovery().Store, Incarnation: n.incarnation, Admit: n.stores.admit,
 		Unknown: n.detours.note, Dial: n.detours.dial,
@@ -159,7 +167,7 @@ func (n *node) connect() (err error) {
 		return err
 	}
 	n.service, err = server.New(server.Config{
-		Raft: n.raft, Store: store, ClientAddress: n.clientAddress(address), Cluster: c.clusterID(), Version: version(),
+		Raft: n.raft, Store: store, ClientAddress: n.clientAddress(address), Cluster: n.clusterID, Version: version(),
 		Disk: n.space.status,
 	})
 	if err != nil {
@@ -305,7 +313,7 @@ func (n *node) announce() error {
 	warnIfOpen(n.log, "--listen-peer", n.peers.Addr())
 	warnIfOpen(n.log, "--listen-client", n.clients.Addr())
 	n.log.Info("serving", "clients", n.clients.Addr(), "peers", n.peers.Addr(), "pid", os.Getpid(),
-		"cluster", n.config.clusterID(), "members", n.raft.Status().Config.String(), "version", version())
+		"cluster", n.clusterID, "members", n.raft.Status().Config.String(), "version", version())
 	return nil
 }
 

@@ -50,7 +50,9 @@ func impostor(ctx context.Context, t *testing.T, c *Cluster) greeting {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var stores map[string]struct{ Store string }
+	var stores struct {
+		Members map[string]struct{ Store string }
+	}
 	if err := json.Unmarshal(text, &stores); err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +67,7 @@ func impostor(ctx context.Context, t *testing.T, c *Cluster) greeting {
 		t.Fatal(err)
 	}
 	return greeting{
-		lowest: 2, highest: 3, cluster: status.Cluster, sender: "n2", receiver: "n1", codec: "json", store: stores["n2"].Store,
+		lowest: 2, highest: 3, cluster: status.Cluster, sender: "n2", receiver: "n1", codec: "json", store: stores.Members["n2"].Store,
 		address: "127.0.0.1:1", incarnation: start, codecs: "\x04json",
 	}
 }

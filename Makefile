@@ -13,16 +13,17 @@ MAKEFLAGS += --no-print-directory
 
 # Modules of their own: who uses this one must not get the dependencies of a file system, or our rivals.
 POWERFS = integration/powerfs
-MODULES = $(POWERFS) scripts/bench/rpc
+PEERS   = scripts/bench
+MODULES = $(POWERFS) scripts/bench/rpc $(PEERS)
 
 # What takes real processes and seconds stays out of `make quick`.
 QUICK = $$($(GO) list ./... | grep -v -e '/integration$$' -e '/scripts/readme$$')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test lab sim torture quick race cover bench mutants lint fmt fmtcheck vet tidy hooks clean
+.PHONY: help build demo run test lab sim torture quick race cover bench bench-baseline bench-compare bench-peers mutants lint fmt fmtcheck vet tidy hooks clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build raftnode, raftctl and raftdrill into bin/
 	@mkdir -p bin
@@ -76,6 +77,25 @@ cover: ## how much of each package its own tests reach
 bench: ## benchmarks (PKG=./wal BENCH=Append COUNT=10, then benchstat); PKG=./rpc compares with others', too
 	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count=$(COUNT) $(PKG)
 	@[ ! -e 'scripts/bench/$(PKG)/go.mod' ] || $(GO) -C 'scripts/bench/$(PKG)' test -run '^$$' -bench '$(BENCH)' -benchmem -count=$(COUNT) .
+
+# Short, so that both take a minute: six runs of a tenth of a second are enough for benchstat to tell a change of some per cent from chance on a quiet machine.
+# raft/sim is left out: its benchmarks are of the simulator, and have a page of their own.
+BASELINE  = docs/bench/baseline.txt
+GUARDED   = $(GO) test -run '^$$' -bench . -benchmem -benchtime=100ms -count=6 ./raft/consensus ./rpc ./wal ./kv/...
+
+bench-baseline: ## measure the packages and keep that as what bench-compare compares with: a minute, on a quiet machine
+	@mkdir -p $(dir $(BASELINE))
+	@$(GUARDED) >$(BASELINE).new || { cat $(BASELINE).new; rm -f $(BASELINE).new; exit 1; }
+	@mv $(BASELINE).new $(BASELINE)
+
+bench-compare: ## measure the packages, and compare with the baseline by benchstat: a minute
+	@[ -f $(BASELINE) ] || { echo "there is no $(BASELINE): go back to the commit to compare with, and run make bench-baseline" >&2; exit 1; }
+	@new=$$(mktemp); trap 'rm -f "$$new"' EXIT; \
+	$(GUARDED) >"$$new" || { cat "$$new"; exit 1; }; \
+	$(TOOL) benchstat baseline=$(BASELINE) now="$$new"
+
+bench-peers: ## beside hashicorp/raft, etcd, dragonboat: half an hour; a look: BENCHFLAGS='-rounds 1 -window 1s'; -help has more
+	@$(GO) -C $(PEERS) run . $(BENCHFLAGS)
 
 mutants: ## break the code on purpose, one rule at a time: a test must notice each
 	@$(GO) run ./scripts/mutants -run '$(RUN)'

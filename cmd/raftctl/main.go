@@ -100,7 +100,7 @@ func newRootCommand() *cobra.Command {
 		newPutCommand(&g), newAppendCommand(&g), newDelCommand(&g),
 		newGetCommand(&g), newLsCommand(&g),
 		newStatusCommand(&g), newMembersCommand(&g), newTransferCommand(&g), newSnapshotCommand(&g),
-		newLogCommand(), newDoctorCommand(), newVersionCommand(&g),
+		newLogCommand(), newDoctorCommand(), newBenchCommand(&g), newVersionCommand(&g),
 	)
 	return root
 }

@@ -98,7 +98,7 @@ func (b *bench) scan(data []byte, at int) (consensus.Saved, *Repair, error) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	s := scanner{id: b.id, keep: true}
+	s := scanner{id: b.id, incarnation: Incarnation{}.next(), keep: true}
 	err = s.scan(b.dir, files, 1)
 	return s.saved(), s.repair, err
 }

@@ -55,6 +55,7 @@ func FuzzRecovery(f *testing.F) {
 		}
 		dir := dirWith(t, map[string][]byte{
 			identityName:                            sealed(fuzzIdentity.text()),
+			incarnationName:                         sealed((&starts{now: Incarnation{}.next()}).text(fuzzIdentity)),
 			newestName:                              sealed(newestText(fuzzIdentity, 1)),
 			segmentName(1):                          segment,
 			snapshotName(snapshotAt(5, 5).Position): snapshot,

@@ -117,13 +117,17 @@ var Arrows = map[string]Allowed{
 		Tests:  []string{"wal", "raft/consensus", "integration", "kv/client", "kv/api"},
 		Why:    "the file system knows nothing of what is tried on it; it is a module of its own, so that nobody gets its dependencies with ours",
 	},
+	"cmd/internal/storefile": {
+		Ours: []string{"raft"},
+		Why:  "raftnode writes the file and raftctl doctor reads it, and neither imports the other",
+	},
 	"cmd/raftnode": {
-		Ours:   []string{"raft", "raft/consensus", "rpc", "rpc/cborcodec", "wal", "kv", "kv/api", "kv/server"},
+		Ours:   []string{"cmd/internal/storefile", "raft", "raft/consensus", "rpc", "rpc/cborcodec", "wal", "kv", "kv/api", "kv/server"},
 		Others: []string{cobra, pflag, yaml, hclog},
 		Why:    "the node joins host, disk, network and service, and drives none of them from outside",
 	},
 	"cmd/raftctl": {
-		Ours: []string{"kv", "kv/api", "kv/client", "kv/load", "wal", "raft/consensus"}, Others: []string{cobra, pflag},
+		Ours: []string{"cmd/internal/storefile", "kv", "kv/api", "kv/client", "kv/load", "wal", "raft/consensus"}, Others: []string{cobra, pflag},
 		Tests: []string{"kv/server", "raft"}, // it is tried against the server as it is, over a Raft that is played
 		Why:   "raftctl is a client, and reads data directories, with the store's commands in words; it runs no node",
 	},

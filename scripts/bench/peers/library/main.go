@@ -41,9 +41,7 @@ func start(c peer.Config) (*server, error) {
 	for i, addr := range c.Raft {
 		addrs[name(i+1)] = addr
 	}
-	transport, err := rpc.New(rpc.Config{
-		Cluster: cluster, ID: name(c.ID), Peers: addrs, Store: disk.Recovery().Store, Incarnation: disk.Recovery().Incarnation.String(),
-	})
+	transport, err := rpc.New(rpc.Config{Cluster: cluster, ID: name(c.ID), Peers: addrs})
 	if err != nil {
 		return nil, err
 	}

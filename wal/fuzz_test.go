@@ -74,6 +74,39 @@ func FuzzRecovery(f *testing.F) {
 	})
 }
 
+// FuzzSmallFiles: whatever the two files say that change with each start and each snapshot, and whether their checksum is right, the
+// log is refused, or what is in it is what was in it: neither file can change that.
+func FuzzSmallFiles(f *testing.F) {
+	newest, incarnation := newestText(fuzzIdentity, 1), incarnationText(fuzzIdentity, Incarnation{Number: 1, Marks: []uint32{7}})
+	f.Add(newest, incarnation, true)
+	f.Add(newestText(fuzzIdentity, 2), incarnation, true)
+	f.Add(newest, incarnationText(identity{store: "another"}, Incarnation{Number: 1, Marks: []uint32{7}}), true)
+	f.Add(newest, "", false)
+	f.Fuzz(func(t *testing.T, newest, incarnation string, seal bool) {
+		write := func(text string) []byte { return []byte(text) }
+		if seal {
+			write = sealed
+		}
+		dir := dirWith(t, map[string][]byte{
+			identityName:                            sealed(fuzzIdentity.text()),
+			newestName:                              write(newest),
+			incarnationName:                         write(incarnation),
+			segmentName(1):                          fuzzLog(),
+			snapshotName(snapshotAt(5, 5).Position): fuzzSnapshot(snapshotAt(5, 5)),
+		})
+		l, err := Open(dir, testOptions)
+		if err != nil {
+			return
+		}
+		checkSaved(t, mustLoad(t, l), shadow(story()))
+		if before, err := readIncarnation(dir, fuzzIdentity); err != nil || before.String() != l.Recovery().Incarnation.String() {
+			t.Fatalf("it started as %s; the file says %s, %v", l.Recovery().Incarnation, before, err)
+		}
+		mustClose(t, l)
+		checkSaved(t, reopened(t, dir), shadow(story()))
+	})
+}
+
 // fuzzSnapshot is a file of the store fuzzIdentity.
 func fuzzSnapshot(s *consensus.Snapshot) []byte {
 	var file bytes.Buffer

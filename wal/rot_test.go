@@ -26,10 +26,14 @@ type victim struct {
 	whole   consensus.Saved            // what it holds
 	shorter map[string]consensus.Saved // what a shorter log would hold, by brief
 	tried   int
+	opened  int // with Open, which changes files: on a copy
 	refused int
 	cut     int // read as a shorter log
 	wrong   int
 }
+
+// openEvery is which of the damages are given to Open too: it fsyncs, and takes its time.
+const openEvery = 37
 
 // newVictim makes one. size is how much data entries have, segments how many files there are.
 func newVictim(t *testing.T, node consensus.ServerID, size, segments int) *victim {
@@ -91,6 +95,9 @@ func (v *victim) judge(what string, toTheEnd bool) {
 	v.t.Helper()
 	v.tried++
 	got, _, err := scanned(v.dir)
+	if v.tried%openEvery == 0 {
+		v.open(what, got, err)
+	}
 	switch {
 	case err != nil:
 		v.refused++
@@ -108,10 +115,47 @@ func (v *victim) judge(what string, toTheEnd bool) {
 	v.cut++
 }
 
+// open tells whether Open, on a copy, says the same as the look at it.
+func (v *victim) open(what string, want consensus.Saved, wantErr error) {
+	v.t.Helper()
+	v.opened++
+	dir := filepath.Join(v.dir, "copy")
+	if err := os.Mkdir(dir, dirMode); err != nil {
+		v.t.Fatal(err)
+	}
+	defer func() {
+		if err := os.RemoveAll(dir); err != nil {
+			v.t.Error(err)
+		}
+	}()
+	for _, name := range v.names {
+		data, err := os.ReadFile(filepath.Join(v.dir, name))
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		writeTestFile(v.t, dir, name, data)
+	}
+	l, err := Open(dir, testOptions)
+	if err != nil {
+		if wantErr == nil {
+			v.t.Errorf("%s: open: %v, and a scan finds nothing wrong", what, err)
+		}
+		return
+	}
+	if got := mustLoad(v.t, l); wantErr != nil || !equal(got, want) {
+		v.wrong++
+		v.t.Errorf("%s: opened with %s; a scan finds %s, %v", what, brief(got), brief(want), wantErr)
+	}
+	mustClose(v.t, l)
+}
+
 func (v *victim) report(what string) {
 	v.t.Helper()
-	reportLine(v.t, fmt.Sprintf("%6d %s: %d refused, %d not noticed since nothing was lost, %d cut at the end of the last file, %d wrong states",
-		v.tried, what, v.refused, v.tried-v.refused-v.cut-v.wrong, v.cut, v.wrong))
+	reportLine(v.t, fmt.Sprintf("%6d %s: %d refused, %d not noticed since nothing was lost, %d cut at the end of the last file, %d wrong states; Open said the same on %d copies",
+		v.tried, what, v.refused, v.tried-v.refused-v.cut-v.wrong, v.cut, v.wrong, v.opened))
 }
 
 // Each bit of each file of a log is flipped: it is refused, in words that name the file, or nothing is lost.

@@ -169,6 +169,16 @@ func skip(t *testing.T, why string, err error) {
 	t.SkipNow()
 }
 
+// reportCount says what was tried, of a test that ends with the first failure.
+func reportCount(t *testing.T, n int, format string, args ...any) {
+	t.Helper()
+	outcome := ""
+	if t.Failed() {
+		outcome = ": FAILED"
+	}
+	reportLine(t, fmt.Sprintf("%6d ", n)+fmt.Sprintf(format, args...)+outcome)
+}
+
 func reportLine(t *testing.T, line string) {
 	t.Helper()
 	t.Log(line)

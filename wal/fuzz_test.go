@@ -3,6 +3,7 @@ package wal
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/raftnode/raft/raft/consensus"
@@ -99,6 +100,11 @@ func FuzzSmallFiles(f *testing.F) {
 			return
 		}
 		checkSaved(t, mustLoad(t, l), shadow(story()))
+		for _, text := range []string{newest, incarnation} {
+			if !strings.Contains(text, fuzzIdentity.store) {
+				t.Fatalf("it started with a file of another store: %q", text)
+			}
+		}
 		if before, err := readIncarnation(dir, fuzzIdentity); err != nil || before.String() != l.Recovery().Incarnation.String() {
 			t.Fatalf("it started as %s; the file says %s, %v", l.Recovery().Incarnation, before, err)
 		}

@@ -93,6 +93,7 @@ func TestARefusedStartDoesNotCount(t *testing.T) {
 func FuzzParseIncarnation(f *testing.F) {
 	f.Add("1:00000001")
 	f.Add("7:0000000100000002")
+	f.Add("01:0000000A") // not as it is written
 	f.Add("18446744073709551615:ffffffff")
 	f.Fuzz(func(t *testing.T, text string) {
 		i, err := ParseIncarnation(text)

@@ -95,21 +95,21 @@ func killRecoveryOfTornTail(t *testing.T, count *tally) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := records(t, dir)
-	unproven := list[len(list)-1]
-	acked := len(lines)
-	if unproven.Type != "mark" {
-		t.Fatalf("the last record is a %s", unproven.Type)
+	list, segments := records(t, dir), segmentNames(t, dir)
+	entry, mark := list[len(list)-2], list[len(list)-1]
+	if entry.Type != "entry" || mark.Type != "mark" {
+		t.Fatalf("the log ends with %s and %s", entry.Type, mark.Type)
 	}
-	name := segmentNames(t, dir)[len(segmentNames(t, dir))-1]
-	content := files(t, dir)
-	before := list[len(list)-2]
-	if before.Type != "entry" {
-		t.Fatalf("the record before the last is a %s", before.Type)
+	name := segments[len(segments)-1]
+	writeTestFile(t, dir, name, files(t, dir)[name][:(entry.Offset+mark.Offset)/2])
+	if _, repair, err := scanned(dir); err != nil || repair == nil {
+		t.Fatalf("there is no torn tail to repair: %v, %v", repair, err)
 	}
-	acked-- // half of the last entry is all that got there: as if that Save had not returned
-	writeTestFile(t, dir, name, content[name][:(before.Offset+unproven.Offset)/2])
-	killRecovery(t, count, "half a record at the end", dir, 1, acked)
+	done := count.faults
+	killRecovery(t, count, "half a record at the end", dir, 1, len(lines)-1) // as if the last Save had not returned
+	if count.faults == done {
+		t.Error("no repair of a torn tail was killed")
+	}
 }
 
 // killRecovery kills who recovers from what is in dir, at each of its calls, each time on a copy.

@@ -55,13 +55,15 @@ SEEDS ?= 2000
 sim: build ## simulate SEEDS clusters and their faults, and check every promise: seconds (SEEDS=2000)
 	@bin/raftdrill sim --seeds $(SEEDS)
 
-# All tests of the log and of the file system that loses power, those with TORTURE_REPORT at full length, and a while of each fuzzer. What
+# All tests of the log, beside those of the file system that loses power, those with TORTURE_REPORT at full length, and a while of each fuzzer. What
 # needs root, strace, FUSE or a tmpfs says so where these are missing.
 FUZZTIME ?= 10s
 torture: ## kill it at each system call, cut the power, fill the disk, damage its files: what the log survives, in figures (minutes)
 	@report=$$(mktemp); export TORTURE_REPORT=$$report; failed=0; \
-	$(GO) test -count=1 -timeout 20m ./wal || failed=1; \
-	$(GO) -C $(POWERFS) test -count=1 -timeout 20m ./... || failed=1; \
+	$(GO) test -count=1 -timeout 20m ./wal & wal=$$!; \
+	TORTURE_REPORT=$$report.power $(GO) -C $(POWERFS) test -count=1 -timeout 20m ./... || failed=1; \
+	wait $$wal || failed=1; \
+	cat "$$report.power" >>"$$report"; rm -f "$$report.power"; \
 	out=$$(mktemp); fuzzers=$$($(GO) test -list '^Fuzz' ./wal | grep '^Fuzz') || failed=1; \
 	for f in $$fuzzers; do \
 		outcome='no input failed'; \

@@ -56,12 +56,22 @@ SEEDS ?= 2000
 sim: build ## simulate SEEDS clusters and their faults, and check every promise: seconds (SEEDS=2000)
 	@bin/raftdrill sim --seeds $(SEEDS)
 
-# The same tests as in `make test`, with nothing left out. Those that need root, strace, FUSE or a tmpfs say so where these are missing.
+# All tests of the log, beside those of the file system that loses power, those with TORTURE_REPORT at full length, and a while of each fuzzer. What
+# needs root, strace, FUSE or a tmpfs says so where these are missing.
+FUZZTIME ?= 10s
 torture: ## kill it at each system call, cut the power, fill the disk, damage its files: what the log survives, in figures (minutes)
 	@report=$$(mktemp); export TORTURE_REPORT=$$report; failed=0; \
-	$(GO) test -count=1 -timeout 20m -run Torture ./wal || failed=1; \
-	$(GO) -C $(POWERFS) test -count=1 -timeout 20m ./... || failed=1; \
-	echo; cat "$$report"; rm -f "$$report"; exit $$failed
+	$(GO) test -count=1 -timeout 20m ./wal & wal=$$!; \
+	TORTURE_REPORT=$$report.power $(GO) -C $(POWERFS) test -count=1 -timeout 20m ./... || failed=1; \
+	wait $$wal || failed=1; \
+	cat "$$report.power" >>"$$report"; rm -f "$$report.power"; \
+	out=$$(mktemp); fuzzers=$$($(GO) test -list '^Fuzz' ./wal | grep '^Fuzz') || failed=1; \
+	for f in $$fuzzers; do \
+		outcome='no input failed'; \
+		$(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./wal >"$$out" 2>&1 || { failed=1; outcome=FAILED; cat "$$out"; }; \
+		awk -v f=$$f -v outcome="$$outcome" '/execs:/ { for (i = 1; i < NF; i++) if ($$i == "execs:") n = $$(i+1) } END { printf "%6d inputs of %s: %s\n", n, f, outcome }' "$$out" >>"$$report"; \
+	done; \
+	echo; cat "$$report"; rm -f "$$report" "$$out"; exit $$failed
 
 quick: fmtcheck ## build, vet and unit tests: seconds when warm; what the commit hook runs
 	@$(GO) build ./...

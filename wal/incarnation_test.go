@@ -99,6 +99,23 @@ func TestARefusedStartDoesNotCount(t *testing.T) {
 	}
 }
 
+// FuzzParseIncarnation: any text, as a peer may send it, is refused, or is what the incarnation that it is read as is written as.
+func FuzzParseIncarnation(f *testing.F) {
+	f.Add("1:00000001")
+	f.Add("7:0000000100000002")
+	f.Add("01:0000000A") // not as it is written
+	f.Add("18446744073709551615:ffffffff")
+	f.Fuzz(func(t *testing.T, text string) {
+		i, err := ParseIncarnation(text)
+		if err != nil {
+			return
+		}
+		if i.String() != text || len(i.Marks) == 0 || len(i.Marks) > maxMarks || uint64(len(i.Marks)) > i.Number {
+			t.Fatalf("%q is read as %d starts with %d marks", text, i.Number, len(i.Marks))
+		}
+	})
+}
+
 func TestParseIncarnation(t *testing.T) {
 	for _, bad := range []string{
 		"", ":", "1:", "1", "0:00000001", "x:00000001", "1:0000000", "1:0000000g", "1:0000000100000002", "01:00000001", "1:0000000A", "-1:00000001",

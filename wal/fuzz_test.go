@@ -79,10 +79,13 @@ func FuzzRecovery(f *testing.F) {
 // FuzzSmallFiles: whatever the two files say that change with each start and each snapshot, and whether their checksum is right, the
 // log is refused, or what is in it is what was in it: neither file can change that.
 func FuzzSmallFiles(f *testing.F) {
-	newest, incarnation := newestText(fuzzIdentity, 1), incarnationText(fuzzIdentity, Incarnation{Number: 1, Marks: []uint32{7}})
+	first := starts{now: Incarnation{Number: 1, Marks: []uint32{7}}}
+	anchored := first.with("n2")
+	newest, incarnation := newestText(fuzzIdentity, 1), first.text(fuzzIdentity)
+	f.Add(newest, anchored.text(fuzzIdentity), true)
 	f.Add(newest, incarnation, true)
 	f.Add(newestText(fuzzIdentity, 2), incarnation, true)
-	f.Add(newest, incarnationText(identity{store: "another"}, Incarnation{Number: 1, Marks: []uint32{7}}), true)
+	f.Add(newest, first.text(identity{store: "another"}), true)
 	f.Add(newest, "", false)
 	f.Fuzz(func(t *testing.T, newest, incarnation string, seal bool) {
 		write := func(text string) []byte { return []byte(text) }
@@ -106,8 +109,8 @@ func FuzzSmallFiles(f *testing.F) {
 				t.Fatalf("it started with a file of another store: %q", text)
 			}
 		}
-		if before, err := readIncarnation(dir, fuzzIdentity); err != nil || before.String() != l.Recovery().Incarnation.String() {
-			t.Fatalf("it started as %s; the file says %s, %v", l.Recovery().Incarnation, before, err)
+		if before, err := readStarts(dir, fuzzIdentity); err != nil || before.now.String() != l.Recovery().Incarnation.String() {
+			t.Fatalf("it started as %s; the file says %s, %v", l.Recovery().Incarnation, before.now, err)
 		}
 		mustClose(t, l)
 		checkSaved(t, reopened(t, dir), shadow(story()))

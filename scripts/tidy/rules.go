@@ -55,7 +55,11 @@ var Arrows = map[string]Allowed{
 	},
 	"rpc": {
 		Ours: []string{"raft/consensus"}, Others: []string{msgpack},
+		Tests: []string{"rpc/certs"}, // TLS is tried as raftnode makes it
 		Why: "the transport carries messages and knows neither host nor disk; it reports events instead of logging",
+	},
+	"rpc/certs": {
+		Why: "certificates are files and what they say; whoever needs them links no transport",
 	},
 	"wal": {
 		Ours: []string{"raft/consensus"}, Others: []string{tidwallWAL, xsys},
@@ -81,8 +85,8 @@ var Arrows = map[string]Allowed{
 		Why:  "who uses the client links nothing of the server",
 	},
 	"integration": {
-		Ours: []string{"kv/client", "kv/api", "raft/lab"}, Others: []string{porcupine},
-		Why: "the harness sees what users see: processes and their API; the lab brings scripts and imports nothing",
+		Ours: []string{"kv/client", "kv/api", "raft/lab", "rpc/certs"}, Others: []string{porcupine},
+		Why: "the harness sees what users see: processes, their API and their certificates; the lab brings scripts and imports nothing",
 	},
 	"integration/powerfs": {
 		Others: []string{gofuse},
@@ -90,12 +94,12 @@ var Arrows = map[string]Allowed{
 		Why:    "the file system knows nothing of what is tried on it; it is a module of its own, so that nobody gets its dependencies with ours",
 	},
 	"cmd/raftnode": {
-		Ours:   []string{"raft", "raft/consensus", "rpc", "wal", "kv", "kv/api", "kv/server"},
+		Ours:   []string{"raft", "raft/consensus", "rpc", "rpc/certs", "wal", "kv", "kv/api", "kv/server"},
 		Others: []string{cobra, pflag, yaml, hclog},
 		Why:    "the node joins host, disk, network and service, and drives none of them from outside",
 	},
 	"cmd/raftctl": {
-		Ours: []string{"kv", "kv/api", "kv/client", "wal", "raft/consensus"}, Others: []string{cobra, pflag},
+		Ours: []string{"kv", "kv/api", "kv/client", "wal", "raft/consensus", "rpc/certs"}, Others: []string{cobra, pflag},
 		Tests: []string{"kv/server", "raft"}, // it is tried against the server as it is, over a Raft that is played
 		Why:   "raftctl is a client, and reads data directories, with the store's commands in words; it runs no node",
 	},

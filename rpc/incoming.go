@@ -26,7 +26,7 @@ type incoming struct {
 type inConn struct {
 	conn   net.Conn // as it was accepted; closing it ends all
 	stream net.Conn // what is said on it, which is conn if that is not secured; of the goroutine that serves it
-	number uint64 // in the order in which they came
+	number uint64   // in the order in which they came
 	gone   chan struct{}
 	once   sync.Once
 	why    error // set before gone is closed

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"syscall"
 
 	"github.com/raftnode/raft/raft/consensus"
 )
@@ -73,7 +74,7 @@ func (l *Link) secure(raw net.Conn) (net.Conn, error) {
 	conn := tls.Client(raw, l.cfg.TLS())
 	peer, err := l.cfg.prove(conn)
 	switch {
-	case errors.Is(err, io.EOF):
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
 		return nil, errors.New("TLS: closed by the other end: does it speak TLS?")
 	case err != nil:
 		return nil, inWords(err, func(first []byte) error {

@@ -28,7 +28,7 @@ type config struct {
 	peerTLS         certs.Files
 	clientTLS       certs.Files // its CA may be left out
 	snapshotEntries int         // 0: not counted
-	snapshotBytes   int    // 0: not counted
+	snapshotBytes   int         // 0: not counted
 	heartbeat       time.Duration
 	electionTimeout time.Duration
 	codec           string

@@ -36,7 +36,7 @@ type Client struct {
 	cfg       Config
 	endpoints []string // as URL, without a slash at the end
 	current   atomic.Uint32
-	scheme    string   // of endpoints that have none
+	scheme    string // of endpoints that have none
 	sender    *api.Sender
 	sessions  sessions
 }

@@ -10,7 +10,9 @@ import (
 // Describe says what a certificate is for, to people, in a few lines.
 func Describe(cert *x509.Certificate, now time.Time) string {
 	var b strings.Builder
-	line := func(what, format string, args ...any) { fmt.Fprintf(&b, "%-9s %s\n", what, fmt.Sprintf(format, args...)) }
+	line := func(what, format string, args ...any) {
+		fmt.Fprintf(&b, "%-9s %s\n", what, fmt.Sprintf(format, args...))
+	}
 	line("for", "%s", purpose(cert))
 	if name, err := NameOf(cert); err == nil {
 		line("name", "%s", name)

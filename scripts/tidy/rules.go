@@ -56,7 +56,7 @@ var Arrows = map[string]Allowed{
 	"rpc": {
 		Ours: []string{"raft/consensus"}, Others: []string{msgpack},
 		Tests: []string{"rpc/certs"}, // TLS is tried as raftnode makes it
-		Why: "the transport carries messages and knows neither host nor disk; it reports events instead of logging",
+		Why:   "the transport carries messages and knows neither host nor disk; it reports events instead of logging",
 	},
 	"rpc/certs": {
 		Why: "certificates are files and what they say; whoever needs them links no transport",

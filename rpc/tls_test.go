@@ -462,10 +462,10 @@ func TestTheTLSHandshakeIsWithinTheTimeOfTheHandshake(t *testing.T) {
 	k := keeper(t, node(t, ca, "a"), "a")
 	synctest.Test(t, func(t *testing.T) {
 		net := new(memoryNet)
+		silent := net.listen("b:1") // takes the connection, and says nothing
 		cfg := net.config("a", "b")
 		cfg.secureWith(k)
 		s := start(t, cfg, net.listen("a:1"), nil)
-		silent := net.listen("b:1") // takes the connection, and says nothing
 		held := make(chan struct{})
 		go func() {
 			defer close(held)

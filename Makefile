@@ -11,8 +11,9 @@ RUN     ?=
 BENCH   ?= .
 MAKEFLAGS += --no-print-directory
 
-# A module of its own: who uses this one must not get the dependencies of a file system.
+# Modules of their own: who uses this one must not get the dependencies of a file system, or our rivals.
 POWERFS = integration/powerfs
+MODULES = $(POWERFS) scripts/bench/rpc
 
 # What takes real processes and seconds stays out of `make quick`.
 QUICK = $$($(GO) list ./... | grep -v -e '/integration$$' -e '/scripts/readme$$')
@@ -43,7 +44,8 @@ test: ## all tests with the race detector (RUN=regexp PKG=./wal)
 		[ -z "$(REQUIRE_RACE)" ] || exit 1; \
 	fi; \
 	$(GO) test $$race -timeout 5m -run '$(RUN)' -skip '^TestProcesses2' $(PKG) || exit; \
-	[ '$(PKG)' != ./... ] || $(GO) -C $(POWERFS) test $$race -timeout 5m -run '$(RUN)' ./...
+	[ '$(PKG)' = ./... ] || exit 0; \
+	for m in $(MODULES); do $(GO) -C $$m test $$race -timeout 5m -run '$(RUN)' ./... || exit; done
 
 lab: ## the lab's parts 2A to 2D: in one process in virtual time, then over real processes (minutes)
 	@cd raft && $(GO) test -count=1 -run '2A|2B|2C|2D'
@@ -71,8 +73,9 @@ race: ## hunt: tests of PKG, COUNT times, never from the cache (PKG=./raft COUNT
 cover: ## how much of each package its own tests reach
 	@$(GO) test -short -cover $(QUICK)
 
-bench: ## benchmarks (PKG=./wal BENCH=Append COUNT=10, then benchstat)
+bench: ## benchmarks (PKG=./wal BENCH=Append COUNT=10, then benchstat); PKG=./rpc compares with others', too
 	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count=$(COUNT) $(PKG)
+	@[ ! -e 'scripts/bench/$(PKG)/go.mod' ] || $(GO) -C 'scripts/bench/$(PKG)' test -run '^$$' -bench '$(BENCH)' -benchmem -count=$(COUNT) .
 
 mutants: ## break the code on purpose, one rule at a time: a test must notice each
 	@$(GO) run ./scripts/mutants -run '$(RUN)'
@@ -89,12 +92,12 @@ fmtcheck: ## say which Go files gofmt would change
 
 vet: ## go vet
 	@$(GO) vet ./...
-	@$(GO) -C $(POWERFS) vet ./...
+	@for m in $(MODULES); do $(GO) -C $$m vet ./... || exit; done
 
 tidy: ## the walls: imports, budgets, package docs; go.mod and go.sum as tidy has them
 	@$(GO) test -count=1 ./scripts/tidy
 	@$(GO) mod tidy -diff
-	@$(GO) -C $(POWERFS) mod tidy -diff
+	@for m in $(MODULES); do $(GO) -C $$m mod tidy -diff || exit; done
 
 hooks: ## make git run `make quick` before each commit
 	@git config core.hooksPath scripts/hooks && echo "make quick now runs before each commit; undo: git config --unset core.hooksPath"

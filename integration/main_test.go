@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 func fakeNode(args []string) error {
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
 	id, dataDir, mode := flags.String("id", "", ""), flags.String("data-dir", "", ""), flags.String("fake", "", "")
-	for _, name := range []string{"cluster", "dial", "listen-peer", "listen-client"} {
+	for _, name := range []string{"cluster", "dial", "listen-peer", "listen-client", "reserve"} {
 		flags.String(name, "", "")
 	}
 	if err := flags.Parse(args); err != nil {

@@ -28,6 +28,7 @@ type Node struct {
 	proc   *process   // nil: it is not meant to run
 	addrs  addresses
 	paused bool
+	args   []string // see Configure
 }
 
 // addresses is what raftnode writes into <data-dir>/addresses.json once it listens on both.
@@ -107,6 +108,7 @@ func (n *Node) Args() []string {
 	args := []string{
 		"serve", "--id", n.ID, "--data-dir", n.DataDir, "--cluster", strings.Join(members, ","),
 		"--listen-peer", n.listenPeer, "--listen-client", n.listenClient,
+		"--reserve", "1MiB", // nodes of a test share a disk, and do not fill it
 	}
 	if n.spare() {
 		args = append(args, "--join", "--advertise-peer", n.memberAddress())
@@ -114,7 +116,17 @@ func (n *Node) Args() []string {
 	if len(dials) > 0 {
 		args = append(args, "--dial", strings.Join(dials, ","))
 	}
-	return append(args, c.cfg.Args...)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return append(append(args, c.cfg.Args...), n.args...)
+}
+
+// Configure gives the node arguments of its own, behind those of all nodes, from its next start on. They take the place of what it was
+// given before.
+func (n *Node) Configure(args ...string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.args = args
 }
 
 // spare tells that the node is no founder.

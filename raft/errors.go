@@ -34,6 +34,8 @@ var (
 	ErrReplaced = errors.New("raft: another leader's entry took this command's place; try again")
 	// ErrLogFull: the log has reached Config.MaxLogBytes. Rejected.
 	ErrLogFull = errors.New("raft: the log has reached its limit; a snapshot makes room, or start this server with a larger limit")
+	// ErrNoSpace: the disk of this leader is nearly full, or no majority has room on its disks. Rejected. See [Raft.SetNoSpace].
+	ErrNoSpace = errors.New("raft: too little free space on the disks of this cluster: free some; meanwhile reads are answered")
 	// ErrBusy: too much is waiting to be committed. Rejected.
 	ErrBusy = errors.New("raft: too many commands are waiting to be committed; try again later")
 	// ErrTooLarge: the command exceeds Config.MaxCommandBytes. Rejected.
@@ -112,7 +114,7 @@ func OutcomeOf(err error) Outcome {
 
 // rejected are the errors that are only given where it is certain that nothing was done.
 var rejected = []error{
-	ErrReplaced, ErrBusy, ErrLogFull, ErrTooLarge, ErrClosed,
+	ErrReplaced, ErrBusy, ErrLogFull, ErrNoSpace, ErrTooLarge, ErrClosed,
 	ErrChangePending, ErrNotReady, ErrNotCaughtUp, ErrBadChange,
 	context.Canceled, context.DeadlineExceeded,
 }
@@ -135,6 +137,7 @@ func (r *Raft) refusal(err error) error {
 
 var reasons = []struct{ modules, ours error }{
 	{consensus.ErrLogFull, ErrLogFull},
+	{consensus.ErrNoSpace, ErrNoSpace},
 	{consensus.ErrChangePending, ErrChangePending},
 	{consensus.ErrNotReady, ErrNotReady},
 	{consensus.ErrNotCaughtUp, ErrNotCaughtUp},

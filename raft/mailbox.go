@@ -13,6 +13,7 @@ type event struct {
 	proposal *proposal
 	read     *readRequest
 	handover *handover
+	noSpace  *bool
 
 	compaction *compaction
 }

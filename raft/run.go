@@ -104,6 +104,8 @@ func (r *Raft) takeIn(now time.Duration, e event) {
 		r.takeRead(e.read)
 	case e.handover != nil:
 		r.takeHandover(e.handover)
+	case e.noSpace != nil:
+		r.module.SetNoSpace(*e.noSpace)
 	case e.compaction != nil:
 		r.takeCompaction(e.compaction)
 	}

@@ -19,41 +19,6 @@ func batch() *consensus.AppendEntries {
 	return m
 }
 
-func BenchmarkEncode(b *testing.B) {
-	for _, name := range []string{"msgpack", "json"} {
-		b.Run(name, func(b *testing.B) {
-			c, m := lookup(name), batch()
-			var buf []byte
-			b.ReportAllocs()
-			for b.Loop() {
-				var err error
-				if buf, err = c.Append(buf[:0], m); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(float64(len(buf)), "wire-bytes")
-		})
-	}
-}
-
-func BenchmarkDecode(b *testing.B) {
-	for _, name := range []string{"msgpack", "json"} {
-		b.Run(name, func(b *testing.B) {
-			c := lookup(name)
-			payload, err := c.Append(nil, batch())
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := decode(c, KindAppendEntries, payload); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
 // benchmarkLoopback sends messages from one transport to another over loopback TCP, never more than
 // window ahead of what arrived.
 func benchmarkLoopback(b *testing.B, m consensus.Message, window int) {
@@ -103,6 +68,7 @@ func benchmarkLoopback(b *testing.B, m consensus.Message, window int) {
 	}
 }
 
+// What the codecs cost, and how others do, is in scripts/bench/rpc.
 func BenchmarkLoopback(b *testing.B) {
 	heartbeat := &consensus.AppendEntries{Header: consensus.Header{From: "a", To: "b", Term: 1}}
 	b.Run("heartbeat/1-ahead", func(b *testing.B) { benchmarkLoopback(b, heartbeat, 1) })

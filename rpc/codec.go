@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -82,14 +81,16 @@ func KindOf(m consensus.Message) Kind {
 
 // Codec turns messages into the payloads of frames and back. From and To are
 // not its affair: a connection has one sender and one receiver, and Decode
-// leaves both empty. It is used by many goroutines at once.
+// leaves both empty. It is used by many goroutines at once. NewCodec makes one of a library.
 type Codec interface {
 	// Name is what the two ends of a connection agree on; 1 to 64 bytes.
 	Name() string
 	// Append appends the payload for m to dst, and returns the longer slice.
 	Append(dst []byte, m consensus.Message) ([]byte, error)
 	// Decode is the inverse of Append. It must refuse what Append never writes, must not
-	// allocate more than a small multiple of len(payload), and must not keep payload.
+	// allocate more than a small multiple of len(payload), and must not keep payload: that lies in the buffer of the connection.
+	// What it gives owns its memory, which is best one block for all data of a message, and nothing around them: entries stay
+	// in logs for long.
 	Decode(kind Kind, payload []byte) (consensus.Message, error)
 }
 
@@ -98,7 +99,7 @@ var registry = struct {
 	codecs map[string]Codec
 }{codecs: map[string]Codec{
 	"msgpack": msgpackCodec{},
-	"json":    jsonCodec{},
+	"json":    jsonCodec,
 }}
 
 // RegisterCodec makes a codec known under its name, to all Transports of the
@@ -136,5 +137,3 @@ func lookup(name string) Codec {
 	defer registry.mu.Unlock()
 	return registry.codecs[name]
 }
-
-var errNotCanonical = errors.New("not what the codec itself would have written for this message")

@@ -48,8 +48,8 @@ type Config struct {
 	// Identify tells which server a certificate is of that was verified. It must be set with TLS. Who connects must be that server, and whoever is
 	// reached the one that was meant.
 	Identify func(*x509.Certificate) (consensus.ServerID, error)
-	// Codec is the name of the codec that this server writes: "msgpack" (the default), "json", or one given to
-	// [RegisterCodec]. It reads any codec that is registered, as the writer chose.
+	// Codec is the name of the codec that this server writes: "msgpack" (the default), "json", "cbor" where
+	// rpc/cborcodec is imported, or one given to [RegisterCodec]. It reads any codec that is registered, as the writer chose.
 	Codec string
 
 	// MaxFrameBytes bounds the payload of a frame, both ways. A message that is longer is dropped, so this

@@ -49,6 +49,7 @@ type Event struct {
 	Kind   EventKind
 	Peer   consensus.ServerID // the other server, or "" if it is not known
 	Remote string             // the other end's address
+	Codec  string             // of LinkUp and IncomingUp: what messages are written in on this connection
 	Reason string             // why, in words; safe to print
 	Count  int                // how many of these happened since one was last told, this one among them
 }
@@ -61,6 +62,9 @@ func (e Event) String() string {
 	}
 	if e.Remote != "" {
 		s += fmt.Sprintf(" (%s)", e.Remote)
+	}
+	if e.Codec != "" {
+		s += " with codec " + e.Codec
 	}
 	if e.Reason != "" {
 		s += ": " + e.Reason

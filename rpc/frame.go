@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"slices"
 )
 
 // A frame on the wire, all numbers big endian:
@@ -22,9 +21,9 @@ import (
 // or repeats whole frames leaves every checksum right.
 const frameHeader = 17
 
-// growStep is how much of a frame is made room for ahead of its bytes: a length field alone
+// growStep is what a reader has room for, and how much of a frame is made room for ahead of its bytes: a length field alone
 // costs the receiver no more than this.
-const growStep = 64 << 10
+const growStep = 32 << 10
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -62,60 +61,78 @@ func frameSum(header, payload []byte) uint32 {
 	return crc32.Update(crc32.Checksum(header, castagnoli), castagnoli, payload)
 }
 
-// frameReader reads the frames of one connection.
+// frameReader reads the frames of one connection. It reads what has come, as much as there is in one read, and
+// gives each frame where it lies: decoding is the only copy.
 type frameReader struct {
 	r        io.Reader
 	max      int    // of a payload
 	sequence uint64 // of the last good frame
-	header   [frameHeader]byte
 	buf      []byte
+	at       int   // buf[at:] was read and is still to be given
+	err      error // why no more can be read
 }
 
 // next gives the next frame. The payload is valid until the call after. At the end of the
 // stream the error is io.EOF between frames and io.ErrUnexpectedEOF inside one.
 func (f *frameReader) next() (Kind, []byte, error) {
-	if _, err := io.ReadFull(f.r, f.header[:]); err != nil {
-		return 0, nil, err
-	}
-	length := binary.BigEndian.Uint32(f.header[:])
-	if uint64(length) > uint64(f.max) {
-		return 0, nil, violationf("a frame of %d bytes is over the limit of %d", length, f.max)
-	}
-	payload, err := f.payload(int(length))
+	header, err := f.peek(frameHeader)
 	if err != nil {
 		return 0, nil, err
 	}
-	if frameSum(f.header[:13], payload) != binary.BigEndian.Uint32(f.header[13:]) {
+	length := binary.BigEndian.Uint32(header)
+	if uint64(length) > uint64(f.max) {
+		return 0, nil, violationf("a frame of %d bytes is over the limit of %d", length, f.max)
+	}
+	frame, err := f.peek(frameHeader + int(length))
+	if err != nil {
+		return 0, nil, err
+	}
+	f.at += len(frame)
+	header, payload := frame[:frameHeader], frame[frameHeader:]
+	if frameSum(header[:13], payload) != binary.BigEndian.Uint32(header[13:]) {
 		return 0, nil, violationf("a frame of %d bytes does not match its checksum", length)
 	}
-	if got := binary.BigEndian.Uint64(f.header[5:]); got != f.sequence+1 {
+	if got := binary.BigEndian.Uint64(header[5:]); got != f.sequence+1 {
 		return 0, nil, violationf("frame %d came where frame %d should", got, f.sequence+1)
 	}
 	f.sequence++
-	kind := Kind(f.header[4])
+	kind := Kind(header[4])
 	if kind == KindKeepalive && length != 0 {
 		return 0, nil, violationf("a keepalive has a payload of %d bytes", length)
 	}
 	return kind, payload, nil
 }
 
-// payload reads n bytes into the reader's buffer, which grows as they come.
-func (f *frameReader) payload(n int) ([]byte, error) {
-	if cap(f.buf) > maxScratch {
-		f.buf = nil // do not keep the memory of a rare big frame
-	}
-	buf := f.buf[:0]
-	for len(buf) < n {
-		start := len(buf)
-		step := min(n-start, max(start, growStep))
-		buf = slices.Grow(buf, step)[:start+step]
-		if _, err := io.ReadFull(f.r, buf[start:]); err != nil {
-			if errors.Is(err, io.EOF) {
-				err = io.ErrUnexpectedEOF
-			}
-			return nil, err
+// peek gives the next n bytes, and leaves them to be given again.
+func (f *frameReader) peek(n int) ([]byte, error) {
+	for len(f.buf)-f.at < n {
+		if errors.Is(f.err, io.EOF) && len(f.buf) > f.at {
+			return nil, io.ErrUnexpectedEOF
 		}
+		if f.err != nil {
+			return nil, f.err
+		}
+		f.makeRoom(n)
+		have := len(f.buf)
+		got, err := f.r.Read(f.buf[have:cap(f.buf)])
+		f.buf, f.err = f.buf[:have+got], err
 	}
-	f.buf = buf
-	return buf, nil
+	return f.buf[f.at : f.at+n : f.at+n], nil
+}
+
+// makeRoom moves what is there to the front of a buffer that has room for more. That is growStep, or if n bytes are waited for and as many are
+// there, twice as much: so the buffer grows as the bytes come.
+func (f *frameReader) makeRoom(n int) {
+	rest := f.buf[f.at:]
+	room := growStep
+	if len(rest) >= room {
+		room = min(n, 2*len(rest))
+	}
+	switch {
+	case cap(f.buf) < room, cap(f.buf) > maxScratch && room == growStep: // do not keep the memory of a rare big frame
+		f.buf = append(make([]byte, 0, room), rest...)
+	case f.at > 0:
+		f.buf = f.buf[:copy(f.buf, rest)]
+	}
+	f.at = 0
 }

@@ -137,6 +137,47 @@ func TestAnIdleReaderDoesNotKeepABigBuffer(t *testing.T) {
 	}
 }
 
+// What came is taken in one read, however many frames it is.
+func TestManyFramesAreOneRead(t *testing.T) {
+	var stream []byte
+	for i := range 50 {
+		stream = append(stream, frame(KindAppendEntries, uint64(i+1), string(make([]byte, 100)))...)
+	}
+	reads := &readCounter{r: bytes.NewReader(stream)}
+	f := &frameReader{r: reads, max: 100}
+	for range 50 {
+		if _, _, err := f.next(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if reads.n != 1 {
+		t.Errorf("%d reads", reads.n)
+	}
+}
+
+// What comes with the last bytes is told behind them, and nothing is read after it: the reader that shows the other end that we live
+// fails so.
+func TestAnErrorThatComesWithAFrameIsTold(t *testing.T) {
+	reads := &readCounter{r: iotest.DataErrReader(bytes.NewReader(frame(KindRequestVote, 1, "x")))}
+	f := &frameReader{r: reads, max: 100}
+	if _, payload, err := f.next(); err != nil || string(payload) != "x" {
+		t.Fatalf("%q, %v", payload, err)
+	}
+	if _, _, err := f.next(); err != io.EOF || reads.n != 1 {
+		t.Errorf("%v, after %d reads", err, reads.n)
+	}
+}
+
+type readCounter struct {
+	r io.Reader
+	n int // reads
+}
+
+func (c *readCounter) Read(p []byte) (int, error) {
+	c.n++
+	return c.r.Read(p)
+}
+
 type neverEnding struct{}
 
 func (neverEnding) Read(p []byte) (int, error) { return len(p), nil }

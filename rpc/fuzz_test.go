@@ -147,6 +147,24 @@ func fuzzCodec(f *testing.F, name string) {
 
 func FuzzMsgpack(f *testing.F) { fuzzCodec(f, "msgpack") }
 
+// What is read by hand is what go-msgpack reads, and nothing else.
+func FuzzByHand(f *testing.F) {
+	for _, m := range []consensus.Message{
+		&consensus.AppendEntries{Header: consensus.Header{Term: 1 << 40}},
+		manyEntries(nil, []byte{}, []byte("abc")),
+		manyEntries(make([][]byte, 16)...),
+		&consensus.AppendEntriesReply{Header: consensus.Header{Term: 3}, Success: true, MatchIndex: 9},
+		chunk(3, 10),
+	} {
+		payload, err := reflected.Append(nil, m)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(uint8(KindOf(m)), payload)
+	}
+	f.Fuzz(func(t *testing.T, kind uint8, payload []byte) { sameReading(t, Kind(kind), payload) })
+}
+
 func FuzzJSON(f *testing.F) { fuzzCodec(f, "json") }
 
 // A link that is cut and joined anywhere by something in between delivers a prefix, or finds out.

@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -186,7 +185,7 @@ func (l *Link) reportFailure(ctx context.Context, address string, err error) {
 func (l *Link) serve(ctx context.Context, conn net.Conn, address string) error {
 	l.queue.setUp(true)
 	l.stats.connected.Store(true)
-	l.report(Event{Kind: LinkUp, Peer: l.id, Remote: address})
+	l.report(Event{Kind: LinkUp, Peer: l.id, Remote: address, Codec: l.codec.Name()})
 	ctx, fail := context.WithCancelCause(ctx)
 	watched := make(chan struct{})
 	go func() {
@@ -204,7 +203,7 @@ func (l *Link) serve(ctx context.Context, conn net.Conn, address string) error {
 // watch reads the peer's signs of life until the connection ends. Without it the end would
 // be noticed only by a write that fails, and that is the second one: the first vanishes.
 func (l *Link) watch(conn net.Conn) error {
-	in := &frameReader{r: bufio.NewReaderSize(&aliveReader{conn: conn, idle: l.cfg.IdleTimeout}, 512)}
+	in := &frameReader{r: &aliveReader{conn: conn, idle: l.cfg.IdleTimeout}}
 	for {
 		kind, _, err := in.next()
 		if err != nil {

@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -66,8 +65,9 @@ func (in *incoming) serve(c *inConn, deliver func(consensus.Message)) {
 		}
 		return
 	}
-	e.Kind = IncomingUp
+	e.Kind, e.Codec = IncomingUp, h.codec
 	in.report(e)
+	e.Codec = ""
 	err = c.end(in.read(c, h, link, deliver))
 	e.Kind, e.Reason = IncomingDown, reason(err)
 	if errors.As(err, new(violation)) {
@@ -181,7 +181,7 @@ func (in *incoming) read(c *inConn, h *hello, link *Link, deliver func(consensus
 		codec  = lookup(h.codec)
 		heart  = &heart{conn: c.stream, interval: in.cfg.KeepaliveInterval, idle: in.cfg.IdleTimeout}
 		alive  = &aliveReader{conn: c.stream, idle: in.cfg.IdleTimeout, heard: heart.beat}
-		frames = &frameReader{r: bufio.NewReaderSize(alive, 32<<10), max: in.cfg.MaxFrameBytes}
+		frames = &frameReader{r: alive, max: in.cfg.MaxFrameBytes}
 	)
 	for {
 		kind, payload, err := frames.next()

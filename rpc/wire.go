@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 
@@ -13,7 +12,13 @@ import (
 // the entries' indices, which count up from PrevLogIndex+1. Their order is on
 // the wire: a change needs a new protocol version.
 
+// asArray tells libraries that look for it that a struct is written without the names of its fields.
+type asArray struct {
+	_ struct{} `cbor:",toarray"`
+}
+
 type wireRequestVote struct {
+	asArray
 	Term         consensus.Term
 	LastLogIndex consensus.Index
 	LastLogTerm  consensus.Term
@@ -21,6 +26,7 @@ type wireRequestVote struct {
 }
 
 type wireRequestPreVote struct {
+	asArray
 	Term         consensus.Term
 	NextTerm     consensus.Term
 	LastLogIndex consensus.Index
@@ -28,21 +34,25 @@ type wireRequestPreVote struct {
 }
 
 type wireRequestPreVoteReply struct {
+	asArray
 	Term        consensus.Term
 	NextTerm    consensus.Term
 	VoteGranted bool
 }
 
 type wireTimeoutNow struct {
+	asArray
 	Term consensus.Term
 }
 
 type wireRequestVoteReply struct {
+	asArray
 	Term        consensus.Term
 	VoteGranted bool
 }
 
 type wireAppendEntries struct {
+	asArray
 	Term         consensus.Term
 	PrevLogIndex consensus.Index
 	PrevLogTerm  consensus.Term
@@ -52,12 +62,14 @@ type wireAppendEntries struct {
 }
 
 type wireEntry struct {
+	asArray
 	Term consensus.Term
 	Kind consensus.EntryKind
 	Data blob
 }
 
 type wireAppendEntriesReply struct {
+	asArray
 	Term          consensus.Term
 	Success       bool
 	MatchIndex    consensus.Index
@@ -65,9 +77,11 @@ type wireAppendEntriesReply struct {
 	Round         uint64
 	ConflictIndex consensus.Index
 	ConflictTerm  consensus.Term
+	NoSpace       bool
 }
 
 type wireInstallSnapshot struct {
+	asArray
 	Term              consensus.Term
 	LastIncludedIndex consensus.Index
 	LastIncludedTerm  consensus.Term
@@ -80,15 +94,17 @@ type wireInstallSnapshot struct {
 }
 
 type wireInstallSnapshotReply struct {
+	asArray
 	Term              consensus.Term
 	LastIncludedIndex consensus.Index
 	LastIncludedTerm  consensus.Term
 	Installed         bool
 	Offset            uint64
 	Round             uint64
+	NoSpace           bool
 }
 
-// blob is the bytes of an entry or of a chunk. Its methods let go-msgpack hand it the bytes in
+// blob is the bytes of an entry or of a chunk. Its methods let go-msgpack, and whoever else looks for them, hand it the bytes in
 // place: decoding into a plain []byte grows by 256 KiB and copies each time.
 // A decoded blob is therefore a view into the payload; message() copies it out.
 type blob []byte
@@ -141,31 +157,31 @@ func newWire(kind Kind) (wire, error) {
 func toWire(m consensus.Message) (wire, error) {
 	switch m := m.(type) {
 	case *consensus.RequestVote:
-		return &wireRequestVote{m.Term, m.LastLogIndex, m.LastLogTerm, m.Transfer}, nil
+		return &wireRequestVote{asArray{}, m.Term, m.LastLogIndex, m.LastLogTerm, m.Transfer}, nil
 	case *consensus.RequestVoteReply:
-		return &wireRequestVoteReply{m.Term, m.VoteGranted}, nil
+		return &wireRequestVoteReply{asArray{}, m.Term, m.VoteGranted}, nil
 	case *consensus.AppendEntries:
 		entries := make([]wireEntry, len(m.Entries)) // never nil: a heartbeat has one spelling
 		for i, e := range m.Entries {
-			entries[i] = wireEntry{e.Term, e.Kind, e.Data}
+			entries[i] = wireEntry{asArray{}, e.Term, e.Kind, e.Data}
 		}
-		return &wireAppendEntries{m.Term, m.PrevLogIndex, m.PrevLogTerm, m.LeaderCommit, m.Round, entries}, nil
+		return &wireAppendEntries{asArray{}, m.Term, m.PrevLogIndex, m.PrevLogTerm, m.LeaderCommit, m.Round, entries}, nil
 	case *consensus.AppendEntriesReply:
 		return &wireAppendEntriesReply{
-			m.Term, m.Success, m.MatchIndex, m.PrevLogIndex, m.Round, m.ConflictIndex, m.ConflictTerm,
+			asArray{}, m.Term, m.Success, m.MatchIndex, m.PrevLogIndex, m.Round, m.ConflictIndex, m.ConflictTerm, m.NoSpace,
 		}, nil
 	case *consensus.RequestPreVote:
-		return &wireRequestPreVote{m.Term, m.NextTerm, m.LastLogIndex, m.LastLogTerm}, nil
+		return &wireRequestPreVote{asArray{}, m.Term, m.NextTerm, m.LastLogIndex, m.LastLogTerm}, nil
 	case *consensus.RequestPreVoteReply:
-		return &wireRequestPreVoteReply{m.Term, m.NextTerm, m.VoteGranted}, nil
+		return &wireRequestPreVoteReply{asArray{}, m.Term, m.NextTerm, m.VoteGranted}, nil
 	case *consensus.TimeoutNow:
-		return &wireTimeoutNow{m.Term}, nil
+		return &wireTimeoutNow{asArray{}, m.Term}, nil
 	case *consensus.InstallSnapshot:
 		return &wireInstallSnapshot{
-			m.Term, m.LastIncluded.Index, m.LastIncluded.Term, m.Config.Encode(), m.Offset, m.Data, m.Checksum, m.Done, m.Round,
+			asArray{}, m.Term, m.LastIncluded.Index, m.LastIncluded.Term, m.Config.Encode(), m.Offset, m.Data, m.Checksum, m.Done, m.Round,
 		}, nil
 	case *consensus.InstallSnapshotReply:
-		return &wireInstallSnapshotReply{m.Term, m.LastIncluded.Index, m.LastIncluded.Term, m.Installed, m.Offset, m.Round}, nil
+		return &wireInstallSnapshotReply{asArray{}, m.Term, m.LastIncluded.Index, m.LastIncluded.Term, m.Installed, m.Offset, m.Round, m.NoSpace}, nil
 	}
 	return nil, fmt.Errorf("cannot send a %T", m)
 }
@@ -218,28 +234,36 @@ func (w *wireAppendEntries) message() (consensus.Message, error) {
 	if len(w.Entries) == 0 {
 		return m, nil
 	}
-	total := 0
-	for _, e := range w.Entries {
-		total += len(e.Data)
-	}
-	// One block holds the bytes of all entries: they live and are compacted together.
-	block := make([]byte, 0, total)
 	m.Entries = make([]consensus.Entry, len(w.Entries))
 	for i, e := range w.Entries {
-		var data []byte
-		if e.Data != nil { // nil and empty are different commands
-			start := len(block)
-			block = append(block, e.Data...)
-			data = block[start:len(block):len(block)]
-		}
 		m.Entries[i] = consensus.Entry{
 			Index: w.PrevLogIndex + 1 + consensus.Index(i),
 			Term:  e.Term,
 			Kind:  e.Kind,
-			Data:  data,
+			Data:  e.Data,
 		}
 	}
+	own(m.Entries)
 	return m, nil
+}
+
+// own makes the entries' data, views into a payload, the message's own: one block of just their size, since they come and are
+// compacted together. So the buffer of the connection is free for the next frame, and no log keeps what was around the data.
+func own(entries []consensus.Entry) {
+	total := 0
+	for i := range entries {
+		total += len(entries[i].Data)
+	}
+	block := make([]byte, 0, total)
+	for i := range entries {
+		e := &entries[i]
+		if e.Data == nil { // nil and empty are different commands
+			continue
+		}
+		start := len(block)
+		block = append(block, e.Data...)
+		e.Data = block[start:len(block):len(block)]
+	}
 }
 
 func (w *wireAppendEntriesReply) message() (consensus.Message, error) {
@@ -251,6 +275,7 @@ func (w *wireAppendEntriesReply) message() (consensus.Message, error) {
 		Round:         w.Round,
 		ConflictIndex: w.ConflictIndex,
 		ConflictTerm:  w.ConflictTerm,
+		NoSpace:       w.NoSpace,
 	}, nil
 }
 
@@ -278,32 +303,6 @@ func (w *wireInstallSnapshotReply) message() (consensus.Message, error) {
 		Installed:    w.Installed,
 		Offset:       w.Offset,
 		Round:        w.Round,
+		NoSpace:      w.NoSpace,
 	}, nil
-}
-
-// decodeCanonical decodes a payload with unmarshal, and accepts the result only if c
-// would write it with the very same bytes. General decoders are lax: they take a nil for
-// a zero, a short array, a map for an array, a field twice, bytes behind the end.
-// With one spelling for each message none of that passes, in any format.
-func decodeCanonical(
-	c Codec, kind Kind, payload, scratch []byte, unmarshal func(wire) error,
-) (m consensus.Message, again []byte, err error) {
-	w, err := newWire(kind)
-	if err != nil {
-		return nil, scratch, err
-	}
-	if err := unmarshal(w); err != nil {
-		return nil, scratch, err
-	}
-	if m, err = w.message(); err != nil {
-		return nil, scratch, err
-	}
-	again, err = c.Append(scratch[:0], m)
-	if err != nil {
-		return nil, scratch, err
-	}
-	if !bytes.Equal(again, payload) {
-		return nil, again, errNotCanonical
-	}
-	return m, again, nil
 }

@@ -272,7 +272,7 @@ func TestMissingSegmentsBehindACompaction(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "must not take part again") {
 			t.Fatalf("without %s: open: %v", name, err)
 		}
-		if wants := []string{"does not follow", "the entries", "missing"}; name != names[len(names)-1] && !containsAll(err.Error(), wants) {
+		if wants := []string{"begins with record", "the entries", "missing"}; name != names[len(names)-1] && !containsAll(err.Error(), wants) {
 			t.Errorf("without %s: the error does not say all of %q: %v", name, wants, err)
 		}
 		changed[name] = nil

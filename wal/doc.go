@@ -23,16 +23,19 @@
 //     entries between base and log are missing.
 //   - A torn tail, which a plain kill -9 leaves behind now and then, is cut off and reported. Damage to
 //     data that any later record proves to be acknowledged is never cut off and never served: Open refuses,
-//     and says in which file and where, and that `raftctl doctor` looks closer. See "Torn or rotten" in FORMAT.md.
+//     and says in which file and where, what was expected there ([DamageError]), and that `raftctl doctor` looks closer. See "Torn or rotten" in FORMAT.md.
 //   - The first error of a write or an fsync is final: every later Save returns it.
 //     An fsync is never tried again, since the kernel may have dropped the pages.
 //   - One process at a time has the directory open, and only for the cluster and the node it was created for.
+//   - On a disk that is full but for the reserve of Options.ReserveBytes it opens, and the reserve can be given back while it runs.
 //   - Each Open has a number and a random mark, which are on stable storage before it returns.
 //   - Nothing in the files is trusted before it is checked: no length is allocated that the
 //     file does not hold, and none above [MaxEntryBytes].
 //
 // # What it does not promise
 //
+//   - It does not watch the disk: who has it open decides when the reserve is given back, and taken. On a file system that compresses, or that promises room
+//     which it does not have, a reserve may be less than its length.
 //   - A log that somebody cut exactly between two records looks like a log to which the rest was
 //     never written. Only segment files that are missing and needed, and a first segment without its first record, are noticed.
 //   - A directory of which only the file identity is left looks like one whose creation was interrupted.

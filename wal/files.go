@@ -52,15 +52,7 @@ func fsyncDir(dir string) error {
 // what was there before.
 func writeFileAtomic(dir, name string, data []byte, syncDir func(string) error) error {
 	path := filepath.Join(dir, name)
-	f, err := os.OpenFile(path+tmpSuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, fileMode)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err := writeFileSynced(path+tmpSuffix, data); err != nil {
 		return err
 	}
 	if err := os.Rename(path+tmpSuffix, path); err != nil {
@@ -70,6 +62,19 @@ func writeFileAtomic(dir, name string, data []byte, syncDir func(string) error) 
 }
 
 const tmpSuffix = ".tmp"
+
+// writeFileSynced writes a file and fsyncs it, but not its directory entry.
+func writeFileSynced(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, fileMode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
 
 // segment is one file of the log. It is named by the 20 digits of its first record's number.
 type segment struct {

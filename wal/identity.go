@@ -49,15 +49,15 @@ func (id identity) salt() salt { return salt(crc32.Checksum([]byte(id.text()), c
 func parseIdentity(text string) (identity, error) {
 	lines := strings.Split(text, "\n")
 	if len(lines) < 2 || lines[0] != "raft log" {
-		return identity{}, errors.New("it is not an identity file of a raft log")
+		return identity{}, &DamageError{File: identityName, Expected: "the line `raft log`, and one with the format", Found: "it is not an identity file of a raft log"}
 	}
 	version, ok := strings.CutPrefix(lines[1], "format: ")
 	if ok && version == "1" {
-		return identity{}, fmt.Errorf("its format is 1, which had no snapshots, and this program knows only %d: there is no conversion. Run the version that wrote it, "+
+		return identity{}, fmt.Errorf("the format of its files is 1, which had no snapshots, and this program knows only %d: there is no conversion. Run the version that wrote it, "+
 			"or replace this node by a new member, with a new id and an empty directory", formatVersion)
 	}
 	if ok && version != strconv.Itoa(formatVersion) {
-		return identity{}, fmt.Errorf("its format is %s, and this program knows only %d: use the version that wrote it", version, formatVersion)
+		return identity{}, fmt.Errorf("the format of its files is %s, and this program knows only %d: use the version that wrote it", version, formatVersion)
 	}
 	var id identity
 	for _, line := range lines[2:] {
@@ -73,7 +73,7 @@ func parseIdentity(text string) (identity, error) {
 		}
 	}
 	if id.text() != text {
-		return identity{}, errors.New("its fields are not as this program writes them")
+		return identity{}, &DamageError{File: identityName, Expected: "format, cluster, node and store, each once", Found: "its fields are not as this program writes them"}
 	}
 	return id, nil
 }
@@ -86,23 +86,20 @@ func readIdentity(dir string) (identity, error) {
 	}
 	id, err := parseIdentity(text)
 	if err != nil {
-		return identity{}, fmt.Errorf("the file %s cannot be used: %w", identityName, err)
+		return identity{}, err
 	}
 	return id, nil
 }
 
-// neverEmpty stands in each advice that somebody could follow by giving a node an empty directory.
-const neverEmpty = "a node that ran before must never come back empty under its old id: it would vote twice and miss what it acknowledged"
-
 // check tells whether a directory is for these options.
 func (id identity) check(opts Options) error {
 	if id.node != opts.Node {
-		return fmt.Errorf("it belongs to node %q of cluster %q, not to node %q: start that node on it, and this one on the directory of its own; %s",
-			id.node, id.cluster, opts.Node, neverEmpty)
+		return &OwnerError{id.cluster, id.node, fmt.Sprintf("it belongs to node %q of cluster %q, not to node %q: start that node on it, and this one on the directory of its own",
+			id.node, id.cluster, opts.Node)}
 	}
 	if id.cluster != opts.Cluster {
-		return fmt.Errorf("it belongs to cluster %q (node %q), not to cluster %q: check the list of members, or give this node its own directory of that cluster; %s",
-			id.cluster, id.node, opts.Cluster, neverEmpty)
+		return &OwnerError{id.cluster, id.node, fmt.Sprintf("it belongs to cluster %q (node %q), not to cluster %q: check the list of members, or give this node its own directory of that cluster",
+			id.cluster, id.node, opts.Cluster)}
 	}
 	return nil
 }
@@ -126,9 +123,14 @@ func readNewest(dir string, id identity) (uint64, error) {
 	_, name, _ := strings.Cut(text, "segment: ")
 	first, err := strconv.ParseUint(strings.TrimSuffix(name, "\n"), 10, 64)
 	if err != nil || text != newestText(id, first) {
-		return 0, fmt.Errorf("the file %s cannot be used: it was not written for this directory (store %s)", newestName, id.store)
+		return 0, id.foreign(newestName)
 	}
 	return first, nil
+}
+
+// foreign says that a small file is whole, and another directory's.
+func (id identity) foreign(name string) error {
+	return &DamageError{File: name, Expected: "the text of store " + id.store, Found: "it was not written for this directory"}
 }
 
 // sealed adds the line with the checksum.
@@ -147,10 +149,20 @@ func readSealed(dir, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text, _, _ := strings.Cut(string(data), "\nchecksum: ")
+	text, _, isSealed := strings.Cut(string(data), "\nchecksum: ")
 	text += "\n"
-	if string(sealed(text)) != string(data) {
-		return "", fmt.Errorf("the file %s is damaged: its checksum is not right", name)
+	whole := string(sealed(text))
+	switch {
+	case whole == string(data):
+		return text, nil
+	case len(data) == 0:
+		return "", &DamageError{File: name, Expected: "a text with its checksum behind it", Found: "the file is empty"}
+	case !isSealed:
+		return "", &DamageError{File: name, Offset: int64(len(data)), Expected: "a last line with the checksum of the others", Found: "the file ends, so it is damaged"}
 	}
-	return text, nil
+	end := int64(len(text))
+	return "", &DamageError{
+		File: name, Offset: end, Expected: fmt.Sprintf("%q as the last line", whole[end:]),
+		Found: fmt.Sprintf("it reads %.40q, so it or what stands before it is damaged", string(data[end:])),
+	}
 }

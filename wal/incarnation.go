@@ -89,7 +89,7 @@ func readIncarnation(dir string, id identity) (Incarnation, error) {
 	_, line, _ := strings.Cut(text, "incarnation: ")
 	i, err := ParseIncarnation(strings.TrimSuffix(line, "\n"))
 	if err != nil || text != incarnationText(id, i) {
-		return Incarnation{}, fmt.Errorf("the file %s cannot be used: it was not written for this directory (store %s)", incarnationName, id.store)
+		return Incarnation{}, id.foreign(incarnationName)
 	}
 	return i, nil
 }

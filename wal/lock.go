@@ -15,7 +15,7 @@ import (
 const lockName = "LOCK"
 
 // lockDir takes the directory for this process until the file is closed. The kernel lets go of it when the
-// process ends, however that happens. The file holds the process id, for people.
+// process ends, however that happens.
 func lockDir(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, fileMode)
 	if err != nil {
@@ -28,14 +28,16 @@ func lockDir(dir string) (*os.File, error) {
 		}
 		return nil, fmt.Errorf("lock %s: %w", lockName, err)
 	}
-	err = f.Truncate(0)
-	if err == nil {
-		_, err = f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
 	return f, nil
+}
+
+// signLock writes the process id into the file, for people.
+func signLock(f *os.File) error {
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	_, err := f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
+	return err
 }
 
 // InUse tells which process has the log in dir open, in words; empty if none has. To find out it takes the lock, shared and

@@ -10,7 +10,7 @@ import (
 	"github.com/raftnode/raft/raft/consensus"
 )
 
-// Log is the persistent state of one server. It is for one goroutine, but for PrepareSnapshot.
+// Log is the persistent state of one server. It is for one goroutine, but for PrepareSnapshot and the methods of the reserve.
 type Log struct {
 	dir          string
 	id           identity
@@ -20,6 +20,7 @@ type Log struct {
 	lock         *os.File
 	log          appendLog
 	snapshots    snapshotFiles
+	reserve      reserve
 	recovery     Recovery
 
 	saved  *consensus.Saved // what Load gives, once
@@ -58,6 +59,9 @@ type disk struct {
 	create  func(path string) (writableFile, error) // of a snapshot
 	rename  func(from, to string) error             // of a snapshot
 	remove  func(path string) error
+
+	space    func(dir string) (Space, error)
+	allocate func(f *os.File, size int64) error // of the reserve
 }
 
 var realDisk = disk{
@@ -69,6 +73,7 @@ var realDisk = disk{
 	},
 	rename: os.Rename,
 	remove: os.Remove,
+	space:  SpaceOf, allocate: allocate,
 }
 
 // Load gives what recovery found: the sum of all Saves. It hands its memory over, so it can be called only once.
@@ -148,17 +153,19 @@ func (l *Log) ensureSnapshots(batch []consensus.Save) (sums map[int]fileSum, err
 // batch never has an entry of a term that is above currentTerm.
 func (l *Log) put(save *consensus.Save, sum fileSum) error {
 	if save.HardState != nil {
-		if err := l.append(record{kind: recordHard, hard: *save.HardState}); err != nil {
+		if err := l.append(&record{kind: recordHard, hard: *save.HardState}); err != nil {
 			return err
 		}
 	}
 	if save.Snapshot != nil {
-		if err := l.append(record{kind: recordSnapshot, marker: markerOf(save, sum)}); err != nil {
+		if err := l.append(&record{kind: recordSnapshot, marker: markerOf(save, sum)}); err != nil {
 			return err
 		}
 	}
+	r := record{kind: recordEntry} // one for all: it is large
 	for i := range save.Entries {
-		if err := l.append(record{kind: recordEntry, entry: save.Entries[i]}); err != nil {
+		r.entry = save.Entries[i]
+		if err := l.append(&r); err != nil {
 			return err
 		}
 	}
@@ -167,14 +174,14 @@ func (l *Log) put(save *consensus.Save, sum fileSum) error {
 
 // append adds one record to the batch, and writes the batch when the segment is full with it: so each
 // write goes to one file, and it is known which one ends a segment.
-func (l *Log) append(r record) error {
+func (l *Log) append(r *record) error {
 	if l.tail+l.batchBytes == 0 {
 		// It never fills the segment: minSegmentBytes is more.
-		l.add(record{kind: recordStart, start: l.head})
+		l.add(&record{kind: recordStart, start: l.head})
 		l.spans.begin(l.seq)
 	}
 	l.add(r)
-	l.head.add(&r)
+	l.head.add(r)
 	switch {
 	case r.kind == recordEntry:
 		l.spans.add(r.entry.Index)
@@ -187,10 +194,10 @@ func (l *Log) append(r record) error {
 	return nil
 }
 
-func (l *Log) add(r record) {
+func (l *Log) add(r *record) {
 	l.seq++
 	r.seq, r.back = l.seq, l.seq-l.synced
-	l.buf = l.salt.appendRecord(l.buf[:0], &r)
+	l.buf = l.salt.appendRecord(l.buf[:0], r)
 	l.batch.Write(l.seq, l.buf)
 	l.batchBytes += frameBytes(len(l.buf))
 }
@@ -234,7 +241,7 @@ func (l *Log) sync() error {
 // mark records that everything so far is on stable storage. The mark itself is not fsynced: it
 // is there after a kill -9, and the next sync takes it along.
 func (l *Log) mark() error {
-	if err := l.append(record{kind: recordMark, commit: l.state.commit}); err != nil {
+	if err := l.append(&record{kind: recordMark, commit: l.state.commit}); err != nil {
 		return err
 	}
 	return l.write()
@@ -248,6 +255,7 @@ func (l *Log) Close() error {
 	}
 	l.closed = true
 	l.snapshots.close()
+	l.reserve.close()
 	var err error
 	if l.failed == nil {
 		err = l.log.Close()

@@ -23,11 +23,19 @@ type Options struct {
 	// SegmentBytes is how long a file grows before the next is begun. It may differ from time to
 	// time. Default 4 MiB, at least 4 KiB, at most 1 GiB. Compaction removes whole files.
 	SegmentBytes int
+	// ReserveBytes of the disk are kept back, as a file, for the day when it is full: once ReleaseReserve has given them back, there is
+	// room for a snapshot, and with that for less log. An Open that has too little room gives them up by itself, also one that fails for that, so that
+	// the next one has it. The file is made by an Open that leaves ReserveAbove free besides, and
+	// by RestoreReserve. Without it, for whatever reason, the log works all the same. 0: none is kept, and one that is there is removed.
+	ReserveBytes int64
+	ReserveAbove int64
 }
 
 const (
 	defaultSegmentBytes = 4 << 20
 	minSegmentBytes     = 4 << 10 // more than a record of type start can have
+
+	maxReserveBytes = 1 << 40
 )
 
 func (o *Options) check() error {
@@ -38,6 +46,8 @@ func (o *Options) check() error {
 		return fmt.Errorf("the node's identity has %d bytes: give it 1 to %d", len(o.Node), maxIDBytes)
 	case o.SegmentBytes != 0 && (o.SegmentBytes < minSegmentBytes || o.SegmentBytes > maxSegmentBytes):
 		return fmt.Errorf("SegmentBytes is %d: give %d to %d, or 0 for %d", o.SegmentBytes, minSegmentBytes, maxSegmentBytes, defaultSegmentBytes)
+	case o.ReserveBytes < 0 || o.ReserveBytes > maxReserveBytes || o.ReserveAbove < 0:
+		return fmt.Errorf("ReserveBytes is %d and ReserveAbove %d: give 0 to %d, and at least 0", o.ReserveBytes, o.ReserveAbove, maxReserveBytes)
 	}
 	return nil
 }
@@ -77,10 +87,29 @@ func openLocked(dir string, opts Options, disk disk) (*Log, error) {
 		return nil, err
 	}
 	l := &Log{dir: dir, segmentBytes: int64(opts.SegmentBytes), disk: disk, lock: lock, batch: new(tidwall.Batch)}
-	if err := l.recover(opts); err != nil {
-		return nil, errors.Join(err, lock.Close())
+	l.reserve = reserve{dir: dir, want: opts.ReserveBytes, disk: &l.disk}
+	l.reserve.yield()
+	err = signLock(lock)
+	if err == nil {
+		err = l.recover(opts)
 	}
+	if err != nil {
+		return nil, errors.Join(l.makeRoom(advise(dir, err)), lock.Close())
+	}
+	l.reserve.settle(opts.ReserveAbove)
+	l.recovery.ReserveBytes = l.reserve.held
 	return l, nil
+}
+
+// makeRoom gives the reserve up if that was what an Open lacked, as where a quota counts and not the free space.
+func (l *Log) makeRoom(err error) error {
+	if !IsNoSpace(err) {
+		return err
+	}
+	if bytes, failed := l.reserve.release(); failed == nil && bytes > 0 {
+		return fmt.Errorf("%w; the reserve of %d bytes was given up, so try once more", err, bytes)
+	}
+	return err
 }
 
 // recover brings the directory into a state in which tidwall/wal may open it, and opens it.
@@ -108,9 +137,7 @@ func (l *Log) recover(opts Options) error {
 	}
 	s := scanner{id: l.id, incarnation: incarnation, keep: true}
 	if err := s.scan(l.dir, files, l.newest); err != nil {
-		return fmt.Errorf("the log is damaged, and nothing was changed: %w. "+
-			"Do not delete single files. `raftctl doctor --data-dir %s` looks closer and says what to do; if the disk cannot give it back, "+
-			"this node must not take part again with what is left", err, l.dir)
+		return err
 	}
 	l.recovery = s.report(files.segments)
 	l.recovery.NewDirectory = created
@@ -162,7 +189,7 @@ func (l *Log) identify(opts Options, inUse bool) (created bool, err error) {
 		inUse = inUse || !errors.Is(err, fs.ErrNotExist)
 	}
 	if inUse {
-		return false, fmt.Errorf("it holds a log, but the file %s that says whose it is, is missing: restore that file; %s", identityName, neverEmpty)
+		return false, missing(identityName, "the directory holds a log")
 	}
 	l.id = newIdentity(opts)
 	return true, writeFileAtomic(l.dir, identityName, sealed(l.id.text()), l.disk.syncDir)
@@ -221,6 +248,10 @@ func (l *Log) settle(s *scanner, first uint64) error {
 		if err := l.announce(first); err != nil {
 			return err
 		}
+		// Recovery counts on it wherever there is an incarnation or a snapshot.
+		if err := l.disk.syncDir(l.dir); err != nil {
+			return fmt.Errorf("fsync the directory: %w", err)
+		}
 	}
 	if s.seq == 0 || s.lastKind == recordMark {
 		return nil
@@ -237,15 +268,21 @@ func createFile(path string) error {
 	return f.Close()
 }
 
-// announce makes a new segment's directory entry durable, and then says that the segment exists.
+// announce makes a new segment's directory entry durable, and then says that the segment exists. In this order, with the text written
+// first, one commit of a journaling file system does for both. Nobody waits for the rename: a power cut can bring the older
+// text back, which names an older segment.
 func (l *Log) announce(first uint64) error {
-	if err := l.disk.syncDir(l.dir); err != nil {
-		return fmt.Errorf("fsync the directory: %w", err)
-	}
 	if _, err := os.Stat(filepath.Join(l.dir, segmentName(first))); err != nil {
 		return fmt.Errorf("a new segment was expected: %w", err)
 	}
-	if err := writeFileAtomic(l.dir, newestName, sealed(newestText(l.id, first)), l.disk.syncDir); err != nil {
+	path := filepath.Join(l.dir, newestName)
+	if err := writeFileSynced(path+tmpSuffix, sealed(newestText(l.id, first))); err != nil {
+		return err
+	}
+	if err := l.disk.syncDir(l.dir); err != nil {
+		return fmt.Errorf("fsync the directory: %w", err)
+	}
+	if err := os.Rename(path+tmpSuffix, path); err != nil {
 		return err
 	}
 	l.newest = first

@@ -97,12 +97,12 @@ func TestOddNames(t *testing.T) {
 func TestIdentityOfANewerFormat(t *testing.T) {
 	dir := t.TempDir()
 	writeTestFile(t, dir, identityName, sealed("raft log\nformat: 3\nshape: round\n"))
-	if _, err := Open(dir, testOptions); err == nil || !strings.Contains(err.Error(), "format is 3") {
+	if _, err := Open(dir, testOptions); err == nil || !strings.Contains(err.Error(), "format of its files is 3") {
 		t.Errorf("open: %v", err)
 	}
 	for _, text := range []string{"something else\n", "raft log\n", "raft log\nformat: 2\n", "raft log\nformat: 2\ncluster: \"c1\"\nnode: \"n1\"\nstore: 0\nextra: 1\n"} {
 		writeTestFile(t, dir, identityName, sealed(text))
-		if _, err := Open(dir, testOptions); err == nil || !strings.Contains(err.Error(), "cannot be used") {
+		if _, err := Open(dir, testOptions); err == nil || !strings.Contains(err.Error(), "identity at offset 0: expected") {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

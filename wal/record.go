@@ -98,11 +98,17 @@ func (s *start) add(r *record) {
 	}
 }
 
+// String is for who reads an error.
+func (s start) String() string {
+	return fmt.Sprintf("term %d, vote for %q, last entry %d of term %d, commitIndex %d, snapshot at %d of term %d with base %d",
+		s.hard.Term, s.hard.VotedFor, s.last.Index, s.last.Term, s.commit, s.snapshot.Index, s.snapshot.Term, s.snapshot.base.Index)
+}
+
 // check tells whether the parts fit together.
 func (s *start) check() error {
 	m := &s.snapshot
 	if m.base.Index > m.Index || m.Index > s.last.Index || s.commit > s.last.Index || s.last.Term > s.hard.Term {
-		return fmt.Errorf("a segment that starts with an impossible state: %+v", *s)
+		return fmt.Errorf("a segment that begins with an impossible state: %s", s)
 	}
 	return nil
 }

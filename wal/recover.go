@@ -39,8 +39,9 @@ type Recovery struct {
 
 	// Repaired is the tail that Open cut off, or that Scan saw and Open would cut off, since it is not whole; nil if
 	// the log ended at the end of a record.
-	Repaired *Repair
-	Duration time.Duration
+	Repaired     *Repair
+	ReserveBytes int64 // that are kept back: see Options.ReserveBytes
+	Duration     time.Duration
 }
 
 // Repair is a tail that is not whole. An interrupted write leaves one, and then nothing of it was acknowledged. No record
@@ -70,7 +71,7 @@ type scanner struct {
 
 	started  bool            // a record of type start was read: the state is known
 	from     consensus.Index // of entries[0], also if they are not kept
-	gap      error           // why nothing is known of the records before the start
+	gap      *DamageError    // why nothing is known of the records before the start
 	spans    spans
 	snapshot *consensus.Snapshot // without its data, unless keep
 
@@ -91,22 +92,22 @@ func (s *scanner) scan(dir string, files listing, newest uint64) error {
 	s.salt = s.id.salt()
 	list := files.segments
 	if newest == 0 && len(files.snapshots) > 0 {
-		return fmt.Errorf("the file %s is missing: it was there before %s", newestName, files.snapshots[0])
+		return missing(newestName, "it was written before "+files.snapshots[0])
 	}
 	if newest == 0 && s.incarnation.Number > 0 {
-		return fmt.Errorf("the file %s is missing: it was there before the file %s", newestName, incarnationName)
+		return missing(newestName, "it was written before the file "+incarnationName)
 	}
 	var last uint64
 	if len(list) > 0 {
 		last = list[len(list)-1].first
 	}
 	if newest > last {
-		return fmt.Errorf("segment file %s is missing: it was there when the file %s was written", segmentName(newest), newestName)
+		return missing(segmentName(newest), "the file "+newestName+" names it")
 	}
 	for i, seg := range list {
 		if seg.first != s.seq+1 {
 			if seg.first <= s.seq {
-				return fmt.Errorf("segment file %s does not follow: the records before it end at number %d", seg.name, s.seq)
+				return &DamageError{File: seg.name, Expected: fmt.Sprintf("record %d", s.seq+1), Found: "by its name the file begins with an earlier one"}
 			}
 			s.restart(seg)
 		}
@@ -120,8 +121,7 @@ func (s *scanner) scan(dir string, files listing, newest uint64) error {
 // restart goes on behind a gap. Compaction leaves one, before all segments that are needed, and a power cut in the
 // middle of it may leave several: conclude tells that from a loss.
 func (s *scanner) restart(seg segment) {
-	s.gap = fmt.Errorf("segment file %s does not follow: the records before it end at number %d, so %s is missing or the one before it is cut short",
-		seg.name, s.seq, segmentName(s.seq+1))
+	s.gap = missing(segmentName(s.seq+1), fmt.Sprintf("segment file %s begins with record %d, and record %d is in no file", seg.name, seg.first, s.seq+1))
 	s.seq, s.started, s.entries = seg.first-1, false, nil
 	s.spans.drop()
 }
@@ -129,12 +129,13 @@ func (s *scanner) restart(seg segment) {
 // conclude checks that nothing is missing that the records say is needed, and reads the snapshot.
 func (s *scanner) conclude(dir string, list []segment, newest uint64) (err error) {
 	if !s.started && len(list) > 0 && (newest > 0 || s.gap != nil) {
-		return fmt.Errorf("segment file %s does not begin with a record: its first was on stable storage before the file %s was written",
-			list[len(list)-1].name, newestName)
+		return &DamageError{
+			File: list[len(list)-1].name, Expected: "a record that was on stable storage before the file " + newestName + " was written", Found: "it does not begin with a record",
+		}
 	}
 	base := s.state.snapshot.base.Index
 	if s.started && s.from > base+1 {
-		return fmt.Errorf("%w: the entries %d to %d were in what is missing, and no snapshot makes them superfluous", s.gap, base+1, s.from-1)
+		return s.hole(base+1, s.from-1, list)
 	}
 	if s.state.snapshot.Index == 0 {
 		return nil
@@ -144,6 +145,15 @@ func (s *scanner) conclude(dir string, list []segment, newest uint64) (err error
 		return &SnapshotError{err}
 	}
 	return nil
+}
+
+// hole says which entries are missing, and where they were.
+func (s *scanner) hole(first, last consensus.Index, list []segment) error {
+	what := fmt.Sprintf("the entries %d to %d, which no snapshot makes superfluous", first, last)
+	if s.gap == nil {
+		return &DamageError{File: list[0].name, Expected: what, Found: "the file begins behind them"}
+	}
+	return missing(s.gap.File, s.gap.Expected+"; it had "+what+"; or the file before it had them, and is cut short")
 }
 
 func (s *scanner) segment(dir string, seg segment, last bool) error {
@@ -164,8 +174,12 @@ func (s *scanner) segment(dir string, seg segment, last bool) error {
 			continue
 		}
 		f.offset = start
-		if err := s.damaged(f, bad, last); err != nil {
-			return fmt.Errorf("%s at offset %d, where record %d is expected: %w", seg.name, start, s.seq+1, err)
+		damage, err := s.damaged(f, bad, last)
+		if err != nil {
+			return err
+		}
+		if damage != "" {
+			return &DamageError{File: seg.name, Offset: start, Expected: fmt.Sprintf("record %d", s.seq+1), Found: damage}
 		}
 		s.repair = &Repair{File: seg.name, Offset: start, BytesCut: f.size - start, Reason: bad.reason}
 		break
@@ -175,9 +189,10 @@ func (s *scanner) segment(dir string, seg segment, last bool) error {
 	return nil
 }
 
-func (s *scanner) damaged(f *segmentFile, bad *badFrame, last bool) error {
+// damaged says how a bad frame is known to be damage; empty if it may be cut off.
+func (s *scanner) damaged(f *segmentFile, bad *badFrame, last bool) (string, error) {
 	if !last {
-		return fmt.Errorf("%s; only the last file can end in an interrupted write, and this is not the last", bad.reason)
+		return bad.reason + "; only the last file can end in an interrupted write, and this is not the last", nil
 	}
 	return judge(f, s.salt, s.seq+1, bad)
 }

@@ -49,7 +49,7 @@ func (s *scanner) begin(r *record) error {
 		return r.start.check()
 	}
 	if now := s.state.start(); now != r.start {
-		return fmt.Errorf("it starts with %+v, but the records before it add up to %+v", r.start, now)
+		return fmt.Errorf("it begins with (%s), but the records before it add up to (%s)", r.start, now)
 	}
 	return nil
 }

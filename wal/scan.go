@@ -32,12 +32,6 @@ type Record struct {
 	Installed     bool // it came from a leader, and nothing remains of the log before
 }
 
-// SnapshotError says that the log's records are good, but the snapshot that they name cannot be used.
-type SnapshotError struct{ err error }
-
-func (e *SnapshotError) Error() string { return e.err.Error() }
-func (e *SnapshotError) Unwrap() error { return e.err }
-
 func publicRecord(r *record, f *segmentFile, start int64) Record {
 	p := Record{
 		File: f.name, Offset: start, Bytes: f.offset - start,
@@ -66,6 +60,9 @@ func Scan(dir string, visit func(Record) error) (Recovery, error) {
 	s := scanner{visit: visit}
 	list, err := s.readOnly(dir)
 	report := s.report(list)
+	if info, err := os.Lstat(filepath.Join(dir, reserveName)); err == nil && info.Mode().IsRegular() {
+		report.ReserveBytes = info.Size()
+	}
 	report.Duration = time.Since(began)
 	if err != nil {
 		return report, fmt.Errorf("wal: scan %s: %w", dir, err)

@@ -53,15 +53,26 @@ func scriptSaves() []consensus.Save {
 	}
 }
 
-// scriptLife saves all of them, and says after each that it is acknowledged.
+var scriptOptions = Options{Cluster: "c1", Node: "n1", SegmentBytes: 4096, ReserveBytes: 100_000}
+
+// scriptLife saves all of them, and says after each that it is acknowledged. In between it gives its reserve up and takes it again.
 func scriptLife(dir string) error {
-	l, err := Open(dir, testOptions)
+	l, err := Open(dir, scriptOptions)
 	if err != nil {
 		return err
 	}
 	for i, save := range scriptSaves() {
-		if i == 4 {
+		switch i {
+		case 3:
+			if _, err := l.ReleaseReserve(); err != nil {
+				return err
+			}
+		case 4:
 			if err := l.PrepareSnapshot(save.Snapshot); err != nil {
+				return err
+			}
+		case 5:
+			if err := l.RestoreReserve(); err != nil {
 				return err
 			}
 		}
@@ -75,7 +86,7 @@ func scriptLife(dir string) error {
 
 // scriptRecover opens the log, and no more.
 func scriptRecover(dir string) error {
-	l, err := Open(dir, testOptions)
+	l, err := Open(dir, scriptOptions)
 	if err != nil {
 		return err
 	}

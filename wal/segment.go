@@ -48,7 +48,10 @@ func openSegment(dir string, seg segment, flag int) (*segmentFile, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && info.Size() > maxSegmentBytes+maxPayloadBytes+binary.MaxVarintLen64 {
-		err = fmt.Errorf("%s has %d bytes, more than any segment can have: this program did not write it", seg.name, info.Size())
+		err = &DamageError{
+			File: seg.name, Offset: maxSegmentBytes, Expected: "the end of the file",
+			Found: fmt.Sprintf("it has %d bytes, more than any segment can have: this program did not write it", info.Size()),
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -214,15 +215,17 @@ func (r *snapshotReader) blocks(s *consensus.Snapshot, head []byte, dataBytes ui
 func readSnapshot(dir string, id identity, m *marker, keep bool) (*consensus.Snapshot, error) {
 	name := snapshotName(m.Position)
 	r, s, err := openSnapshot(filepath.Join(dir, name), id, keep)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return nil, fmt.Errorf("snapshot file %s is missing: the log says that it counts, and that what it replaces may be gone", name)
-	case err != nil && r != nil:
-		return nil, fmt.Errorf("snapshot file %s at offset %d: %w", name, r.offset, err)
-	case err != nil:
+	switch wrong := (*fs.PathError)(nil); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, missing(name, "the log says that it counts, and that what it replaces may be gone")
+	case errors.As(err, &wrong) || err != nil && r == nil:
 		return nil, fmt.Errorf("snapshot file %s: %w", name, err)
+	case err != nil && r.offset > 0:
+		return nil, &DamageError{File: name, Offset: int64(r.offset), Expected: "a block of data and its checksum", Found: err.Error()}
+	case err != nil:
+		return nil, &DamageError{File: name, Expected: "the head of a snapshot of store " + id.store, Found: err.Error()}
 	case r.sum != m.file || s.Position != m.Position:
-		return nil, fmt.Errorf("snapshot file %s at offset 0: it is whole, but not the one that the log speaks of", name)
+		return nil, &DamageError{File: name, Expected: "the snapshot that the log speaks of", Found: "it is another, and whole"}
 	}
 	return s, nil
 }

@@ -92,13 +92,13 @@ func TestDamagedSnapshotFile(t *testing.T) {
 		want string
 	}{
 		"missing":                 {nil, "is missing"},
-		"empty":                   {[]byte{}, "at offset 0: the file ends too early"},
-		"cut in the head":         {whole[:20], "at offset 0: the file ends too early"},
+		"empty":                   {[]byte{}, "but the file ends too early"},
+		"cut in the head":         {whole[:20], "but the file ends too early"},
 		"cut in the second block": {whole[:head+block+9], "bytes follow the head"},
 		"cut between blocks":      {whole[:head+2*block], "bytes follow the head"},
 		"longer":                  {append(slices.Clip(whole), 0), "bytes follow the head"},
 		"of another node":         {otherNode, "belongs to another directory"},
-		"of another snapshot":     {sameStore, "not the one that the log speaks of"},
+		"of another snapshot":     {sameStore, "expected the snapshot that the log speaks of"},
 		"blocks swapped": {
 			slices.Concat(whole[:head], whole[head+block:head+2*block], whole[head:head+block], whole[head+2*block:]),
 			"the checksum of the block",
@@ -357,7 +357,7 @@ func TestCloseWaitsForThePreparation(t *testing.T) {
 
 func TestDirectoryOfFormat1(t *testing.T) {
 	dir := dirWith(t, map[string][]byte{identityName: sealed("raft log\nformat: 1\ncluster: \"c1\"\nnode: \"n1\"\nstore: 00\n")})
-	if _, err := Open(dir, testOptions); err == nil || !containsAll(err.Error(), []string{"format is 1", "no conversion", "a new id"}) {
+	if _, err := Open(dir, testOptions); err == nil || !containsAll(err.Error(), []string{"format of its files is 1", "no conversion", "a new id"}) {
 		t.Errorf("open: %v", err)
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // killCalls are the system calls with which a log changes its files.
-var killCalls = []string{"openat", "write", "pwrite64", "fsync", "renameat", "unlinkat", "ftruncate", "mkdirat"}
+var killCalls = []string{"openat", "write", "pwrite64", "fsync", "renameat", "unlinkat", "ftruncate", "mkdirat", "fallocate"}
 
 func needStrace(t *testing.T) {
 	t.Helper()

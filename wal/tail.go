@@ -10,40 +10,40 @@ import (
 // sectorBytes is what a disk writes as a whole or not at all.
 const sectorBytes = 512
 
-// judge decides about the first bad frame of the last segment: nil if it is what a write that was
-// never acknowledged can leave behind, and may be cut off with all behind it; else an
-// error that says how it is known to be damage. seq is the number that the record had to have.
-func judge(s *segmentFile, salt salt, seq uint64, bad *badFrame) error {
+// judge decides about the first bad frame of the last segment: empty if it is what a write that was
+// never acknowledged can leave behind, and may be cut off with all behind it; else how
+// it is known to be damage. seq is the number that the record had to have.
+func judge(s *segmentFile, salt salt, seq uint64, bad *badFrame) (damage string, err error) {
 	if bad.misplaced {
-		return fmt.Errorf("%s", bad.reason)
+		return bad.reason, nil
 	}
 	proof, err := findProof(s, salt, seq)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if proof != 0 {
-		return fmt.Errorf("%s; it was on stable storage once, since the record at offset %d says so", bad.reason, proof)
+		return fmt.Sprintf("%s; it was on stable storage once, since the record at offset %d says so", bad.reason, proof), nil
 	}
 	if bad.end > s.size {
-		return nil // the end of the write never got here
+		return "", nil // the end of the write never got here
 	}
 	foreign, err := isForeign(s, bad)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if foreign {
-		return fmt.Errorf("%s; the record behind it has the same fault, so the file belongs to another store", bad.reason)
+		return bad.reason + "; the record behind it has the same fault, so the file belongs to another store", nil
 	}
 	missing, err := sectorMissing(s, bad.end)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if !missing {
 		// All of it was written, and then it changed; or the file system shows what was on the disk
 		// before. Refusing costs a node, cutting might cost what was acknowledged.
-		return fmt.Errorf("%s; nothing of it is missing, so this is not a write that was interrupted", bad.reason)
+		return bad.reason + "; nothing of it is missing, so this is not a write that was interrupted", nil
 	}
-	return nil
+	return "", nil
 }
 
 // findProof looks behind the bad frame for a record that says that record seq was synced. It tries every

@@ -92,7 +92,7 @@ func checkDataDir(cmd *cobra.Command, name, dir string) error {
 		return usage(cmd, "%v: give the --data-dir of a node", err)
 	}
 	for _, e := range list {
-		if name := e.Name(); name != "LOCK" && isLogFile(name) {
+		if name := e.Name(); name != "LOCK" && name != "reserve" && isLogFile(name) {
 			return nil
 		}
 	}
@@ -103,7 +103,7 @@ func checkDataDir(cmd *cobra.Command, name, dir string) error {
 func isLogFile(name string) bool {
 	name = strings.TrimSuffix(name, ".tmp")
 	digits := len(name) >= 20 && strings.Trim(name[:20], "0123456789") == ""
-	return name == "identity" || name == "newest" || name == "incarnation" || name == "LOCK" || digits || strings.HasPrefix(name, "snapshot-")
+	return name == "identity" || name == "newest" || name == "incarnation" || name == "LOCK" || name == "reserve" || digits || strings.HasPrefix(name, "snapshot-")
 }
 
 // examine makes all checks.
@@ -113,7 +113,7 @@ func examine(dir string, write bool) *diagnosis {
 	found, err := scanBeside(busy, func() (wal.Recovery, error) { return wal.Scan(dir, nil) })
 	d.Node = string(found.Node)
 	d.add(checkIdentity(found, err), checkModes(dir), lock, checkLog(found, err, busy), checkSnapshot(found, err),
-		checkLeftovers(dir, found, err, busy), checkSpace(dir), checkFsync(dir, write))
+		checkLeftovers(dir, found, err, busy), checkSpace(dir, found.ReserveBytes), checkFsync(dir, write))
 	d.conclude(err)
 	return d
 }

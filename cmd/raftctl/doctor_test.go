@@ -102,7 +102,9 @@ func TestDoctorFinds(t *testing.T) {
 		"a segment missing":   {func(t *testing.T, dir string) { remove(t, dir, firstSegment) }, "log", gradeFail, firstSegment + " is missing", "a start refuses this"},
 		"a damaged snapshot":  {func(t *testing.T, dir string) { flipBit(t, filepath.Join(dir, snapshotFile), 90) }, "snapshot", gradeFail, snapshotFile + " at offset 0", "No older snapshot"},
 		"a snapshot missing":  {func(t *testing.T, dir string) { remove(t, dir, snapshotFile) }, "snapshot", gradeFail, snapshotFile + " is missing", "No older snapshot"},
-		"a damaged identity":  {func(t *testing.T, dir string) { flipBit(t, filepath.Join(dir, "identity"), 12) }, "identity", gradeFail, "the file identity is damaged", "a copy of it from a backup"},
+		"a damaged identity":  {func(t *testing.T, dir string) { flipBit(t, filepath.Join(dir, "identity"), 12) }, "identity", gradeFail, "the file identity at offset", "a copy of it from a backup"},
+		"a damaged newest":    {func(t *testing.T, dir string) { flipBit(t, filepath.Join(dir, "newest"), 12) }, "log", gradeFail, "the file newest at offset", "a start refuses this"},
+		"a damaged count":     {func(t *testing.T, dir string) { flipBit(t, filepath.Join(dir, "incarnation"), 12) }, "log", gradeFail, "the file incarnation at offset", "a start refuses this"},
 		"no identity":         {func(t *testing.T, dir string) { remove(t, dir, "identity") }, "identity", gradeFail, "no identity file", "a copy of it from a backup"},
 		"a directory for all": {func(t *testing.T, dir string) { chmod(t, dir, 0o755) }, "permissions", gradeWarn, "(0755)", "0700"},
 		"a file for all":      {func(t *testing.T, dir string) { chmod(t, filepath.Join(dir, "newest"), 0o644) }, "permissions", gradeWarn, "newest (0644)", "0600"},
@@ -189,14 +191,14 @@ func TestDoctorVerdict(t *testing.T) {
 
 func TestDoctorOnTheDisk(t *testing.T) {
 	for _, c := range []struct {
-		free, all uint64
+		free, all int64
 		want      grade
 	}{
 		{1 << 30, 10 << 30, gradeOK},
 		{255 << 20, 1 << 30, gradeWarn},
 		{1 << 30, 21 << 30, gradeWarn},
 	} {
-		if f := judgeSpace(c.free, c.all); f.Grade != c.want {
+		if f := judgeSpace(wal.Space{Free: c.free, Size: c.all}, 64<<20); f.Grade != c.want {
 			t.Errorf("%d of %d: %+v", c.free, c.all, f)
 		}
 	}

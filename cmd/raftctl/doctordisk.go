@@ -8,6 +8,9 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"github.com/raftnode/raft/kv/api"
+	"github.com/raftnode/raft/wal"
 )
 
 // checkModes finds who else could read or write the files, or why their owner could not.
@@ -68,21 +71,24 @@ const (
 	leastFreeShare = 20 // one in so many
 )
 
-func checkSpace(dir string) finding {
-	var s syscall.Statfs_t
-	if err := syscall.Statfs(dir, &s); err != nil {
-		return finding{Check: "space", Grade: gradeWarn, What: fmt.Sprintf("statfs: %v", err), Do: "see how full the disk is yourself"}
+func checkSpace(dir string, reserve int64) finding {
+	space, err := wal.SpaceOf(dir)
+	if err != nil {
+		return finding{Check: "space", Grade: gradeWarn, What: err.Error(), Do: "see how full the disk is yourself"}
 	}
-	block := uint64(s.Bsize)
-	return judgeSpace(s.Bavail*block, s.Blocks*block)
+	return judgeSpace(space, reserve)
 }
 
-// judgeSpace warns before the disk is full, since then a node stops.
-func judgeSpace(free, all uint64) finding {
-	f := finding{Check: "space", Grade: gradeOK, What: fmt.Sprintf("%d MiB free of %d MiB", free>>20, all>>20)}
-	if free < leastFreeBytes || free < all/leastFreeShare {
+// judgeSpace warns before the disk is full, since then a node takes no writes, and in the end stops.
+func judgeSpace(space wal.Space, reserve int64) finding {
+	f := finding{Check: "space", Grade: gradeOK, What: fmt.Sprintf("%d MiB free of %d MiB", space.Free>>20, space.Size>>20)}
+	if reserve > 0 {
+		f.What += fmt.Sprintf(", and a reserve of %s", api.Size(reserve))
+	}
+	if space.Free < leastFreeBytes || space.Free < space.Size/leastFreeShare {
 		f.Grade = gradeWarn
-		f.Do = "make room: a node stops when it cannot write. `raftctl snapshot` shortens logs, but needs room for the snapshot first"
+		f.Do = "make room, outside of this directory: with less than its --low-space a node takes no writes, and without any it stops. `raftctl snapshot` shortens logs, " +
+			"but needs room for the snapshot first"
 	}
 	return f
 }

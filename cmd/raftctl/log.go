@@ -262,6 +262,7 @@ type logInfo struct {
 	VotedFor string       `json:"votedFor"`
 	Commit   uint64       `json:"commitAtLeast"`
 	Snapshot *logSnapshot `json:"snapshot,omitempty"`
+	Reserve  int64        `json:"reserveBytes"`
 	TornTail *logTornTail `json:"tornTail,omitempty"`
 }
 
@@ -277,6 +278,7 @@ func infoOf(r wal.Recovery) logInfo {
 		Cluster: r.Cluster, Node: string(r.Node), Store: r.Store, Start: r.Incarnation.Number,
 		Segments: r.Segments, Bytes: r.Bytes, Records: r.Records, Entries: r.Entries,
 		Last: uint64(r.LastIndex), LastTerm: uint64(r.LastTerm), Term: uint64(r.Term), VotedFor: string(r.VotedFor), Commit: uint64(r.Commit),
+		Reserve: r.ReserveBytes,
 	}
 	if r.SnapshotFile != "" {
 		info.Snapshot = &logSnapshot{
@@ -303,6 +305,9 @@ func printInfo(out io.Writer, r wal.Recovery) error {
 	fmt.Fprintf(w, "commit\tat least %d\n", r.Commit)
 	fmt.Fprintf(w, "records\t%d, %d of them no live entries\n", r.Records, r.Overhead)
 	fmt.Fprintf(w, "bytes\t%d in %d segments\n", r.Bytes, r.Segments)
+	if r.ReserveBytes > 0 {
+		fmt.Fprintf(w, "reserve\t%d bytes of room, for when the disk is full\n", r.ReserveBytes)
+	}
 	if t := r.Repaired; t != nil {
 		fmt.Fprintf(w, "torn tail\t%d bytes from offset %d of %s: %s\n", t.BytesCut, t.Offset, t.File, t.Reason)
 	}

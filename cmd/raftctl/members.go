@@ -158,14 +158,17 @@ func (g *globals) listMembers(cmd *cobra.Command, _ []string) error {
 }
 
 func printMembers(cmd *cobra.Command, s *api.Status) error {
-	table := newTable(cmd.OutOrStdout(), "ID", "LEADER", "SUFFRAGE", "MATCH", "LAST CONTACT", "PEER ADDRESS", "CLIENT ADDRESS")
+	table := newTable(cmd.OutOrStdout(), "ID", "LEADER", "SUFFRAGE", "MATCH", "LAST CONTACT", "DISK", "PEER ADDRESS", "CLIENT ADDRESS")
 	for _, m := range s.Members {
-		leads, match, contact := "no", "-", "-"
+		leads, match, contact, disk := "no", "-", "-", "-"
 		if m.ID == s.Leader {
 			leads = "yes"
 		}
 		if s.Role == "leader" {
-			match = fmt.Sprint(m.Match)
+			match, disk = fmt.Sprint(m.Match), "ok"
+		}
+		if m.LowOnSpace {
+			disk = "low"
 		}
 		if m.SnapshotSent != nil {
 			match = fmt.Sprintf("snapshot %d%%", 100**m.SnapshotSent/uint64(max(s.SnapshotBytes, 1)))
@@ -173,7 +176,7 @@ func printMembers(cmd *cobra.Command, s *api.Status) error {
 		if m.LastContactMillis != nil {
 			contact = fmt.Sprint(time.Duration(*m.LastContactMillis)*time.Millisecond, " ago")
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", m.ID, leads, m.Suffrage, match, contact, cmp.Or(m.Address, "-"), cmp.Or(m.ClientAddress, "-"))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", m.ID, leads, m.Suffrage, match, contact, disk, cmp.Or(m.Address, "-"), cmp.Or(m.ClientAddress, "-"))
 	}
 	return table.Flush()
 }

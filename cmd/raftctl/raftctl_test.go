@@ -183,8 +183,8 @@ func TestAConversation(t *testing.T) {
 		{"del big", "", 0, "index 21, term 2\n", ""},
 		{"del big", "", 0, "index 22, term 2\n", ""},
 		{
-			"members", "", 0, "ID  LEADER  SUFFRAGE  MATCH         LAST CONTACT  PEER ADDRESS  CLIENT ADDRESS\nn1  yes     voter     10            -             peer:1        host:1\n" +
-				"n2  no      learner   7             20ms ago      peer:2        host:2\nn3  no      joining   snapshot 25%  -             -             -\n", "",
+			"members", "", 0, "ID  LEADER  SUFFRAGE  MATCH         LAST CONTACT  DISK  PEER ADDRESS  CLIENT ADDRESS\nn1  yes     voter     10            -             ok    peer:1        host:1\n" +
+				"n2  no      learner   7             20ms ago      ok    peer:2        host:2\nn3  no      joining   snapshot 25%  -             ok    -             -\n", "",
 		},
 		{
 			"members ls -o json", "", 0, `{"leader":"n1","term":2,"configuration_index":0,"joint":false,"members":[` +
@@ -215,7 +215,7 @@ func TestStatusShowsEveryEndpoint(t *testing.T) {
 	for _, line := range strings.Split(ports.Replace(stdout), "\n") {
 		rows = append(rows, strings.Join(strings.Fields(line), " "))
 	}
-	want := "ENDPOINT ID ROLE TERM COMMIT APPLIED LAST SNAPSHOT LEADER\nA n1 leader 2 0 0 10 - n1\nB n2 no member 2 0 0 10 7 -\nC - refused - - - - - -\n"
+	want := "ENDPOINT ID ROLE TERM COMMIT APPLIED LAST SNAPSHOT LEADER FREE\nA n1 leader 2 0 0 10 - n1 -\nB n2 no member 2 0 0 10 7 - -\nC - refused - - - - - - -\n"
 	if got := strings.Join(rows, "\n"); got != want || exit != 0 {
 		t.Errorf("exit %d\n%s", exit, got)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -30,7 +31,7 @@ type asked struct {
 func newStatusCommand(g *globals) *cobra.Command {
 	return &cobra.Command{
 		Use:     "status",
-		Short:   "Show what each endpoint, and the leader, knows of itself: role, term, commit, applied, snapshot, leader",
+		Short:   "Show what each endpoint, and the leader, knows of itself: role, term, commit, applied, snapshot, leader, free disk space",
 		Example: "  raftctl status\n  raftctl status -o json",
 		Args:    cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -49,10 +50,10 @@ func newStatusCommand(g *globals) *cobra.Command {
 }
 
 func printStatus(cmd *cobra.Command, all []asked) error {
-	table := newTable(cmd.OutOrStdout(), "ENDPOINT", "ID", "ROLE", "TERM", "COMMIT", "APPLIED", "LAST", "SNAPSHOT", "LEADER")
+	table := newTable(cmd.OutOrStdout(), "ENDPOINT", "ID", "ROLE", "TERM", "COMMIT", "APPLIED", "LAST", "SNAPSHOT", "LEADER", "FREE")
 	for _, a := range all {
 		if a.Status == nil {
-			fmt.Fprintf(table, "%s\t-\t%s\t-\t-\t-\t-\t-\t-\n", a.Endpoint, a.state())
+			fmt.Fprintf(table, "%s\t-\t%s\t-\t-\t-\t-\t-\t-\t-\n", a.Endpoint, a.state())
 			continue
 		}
 		s := a.Status
@@ -63,14 +64,43 @@ func printStatus(cmd *cobra.Command, all []asked) error {
 		if s.SnapshotIndex > 0 {
 			snapshot = fmt.Sprint(s.SnapshotIndex)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s\n",
-			a.Endpoint, s.ID, role, s.Term, s.Commit, s.Applied, s.LastIndex, snapshot, cmp.Or(s.Leader, "-"))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s\t%s\n",
+			a.Endpoint, s.ID, role, s.Term, s.Commit, s.Applied, s.LastIndex, snapshot, cmp.Or(s.Leader, "-"), freeSpace(s.Disk))
 	}
 	err := table.Flush()
 	if line := closing(all); line != "" {
 		fmt.Fprintln(cmd.ErrOrStderr(), "raftctl:", line)
 	}
 	return err
+}
+
+// freeSpace is what a node has left on its disk, in words.
+func freeSpace(disk *api.Disk) string {
+	switch {
+	case disk == nil:
+		return "-"
+	case disk.Error != "":
+		return "not known"
+	case disk.Low:
+		return api.Size(disk.FreeBytes) + ", low"
+	}
+	return api.Size(disk.FreeBytes)
+}
+
+// lowOnSpace are the nodes whose disks are nearly full, as they say themselves or the leader does.
+func lowOnSpace(all []asked) []string {
+	low := map[string]bool{}
+	for _, a := range all {
+		if a.Status == nil {
+			continue
+		}
+		for _, m := range a.Status.Members {
+			if m.LowOnSpace && (a.Status.Role == "leader" || m.ID == a.Status.ID) {
+				low[m.ID] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(low))
 }
 
 // closing is the line below the table: what is wrong, if anything is. That nobody answers is an error, and said there.
@@ -83,6 +113,9 @@ func closing(all []asked) string {
 	}
 	if best := bestInformed(all); best != nil && best.Leader == "" {
 		wrong = append(wrong, "nobody knows a leader")
+	}
+	if low := lowOnSpace(all); len(low) > 0 {
+		wrong = append(wrong, "low on disk space: "+strings.Join(low, ", ")+": free some there, outside of the data directories; while a majority has too little, nothing is written")
 	}
 	return strings.Join(wrong, "; ")
 }

@@ -31,10 +31,15 @@ type config struct {
 	snapshotBytes   int         // 0: not counted
 	heartbeat       time.Duration
 	electionTimeout time.Duration
+	lowSpace        int64 // 0: free space is not looked at; unset: the disk decides
+	reserve         int64 // unset: --low-space decides
 	codec           string
 	logLevel        string
 	logFormat       string
 }
+
+// unset is a size that was left open.
+const unset = -1
 
 // check finds what is wrong between settings that are right by themselves, and fills in what one
 // has from another.
@@ -50,6 +55,9 @@ func (c *config) check() error {
 	if c.heartbeat > 0 && c.electionTimeout > 0 && c.electionTimeout < 2*c.heartbeat {
 		errs = append(errs, fmt.Errorf("--election-timeout %v must be at least twice --heartbeat %v, or followers stand for election under a healthy leader",
 			c.electionTimeout, c.heartbeat))
+	}
+	if c.lowSpace == 0 && c.reserve > 0 {
+		errs = append(errs, errors.New("--reserve is room that is given back when there is less than --low-space, which is 0: leave --reserve out, or give --low-space a size"))
 	}
 	return errors.Join(errs...)
 }

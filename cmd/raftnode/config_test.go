@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/raftnode/raft/raft"
+	"github.com/raftnode/raft/rpc/certs"
 )
 
 const trio = "n1=127.0.0.1:7001,n2=127.0.0.1:7002,n3=127.0.0.1:7003"
@@ -123,8 +124,9 @@ func TestFlagOverEnvironmentOverFileOverDefault(t *testing.T) {
 
 func TestEverySettingFromEverySource(t *testing.T) {
 	values := map[string]string{
-		"id": "n4", "join": "true", "advertise-peer": "127.0.0.1:4", "snapshot-entries": "5", "snapshot-bytes": "6KiB", "data-dir": "elsewhere", "cluster": trio, "listen-client": "127.0.0.1:1", "listen-peer": "127.0.0.1:2",
+		"id": "n4", "join": "true", "advertise-peer": "127.0.0.1:4", "snapshot-entries": "5", "snapshot-bytes": "6KiB", "low-space": "3GiB", "reserve": "8KiB", "data-dir": "elsewhere", "cluster": trio, "listen-client": "127.0.0.1:1", "listen-peer": "127.0.0.1:2",
 		"dial": "n3=127.0.0.1:3", "heartbeat": "7ms", "election-timeout": "70ms", "codec": "json", "log-level": "debug", "log-format": "json",
+		"peer-tls-cert": "p", "peer-tls-key": "q", "peer-tls-ca": "r", "client-tls-cert": "s", "client-tls-key": "t", "client-tls-ca": "u",
 	}
 	var args []string
 	environment := map[string]string{}
@@ -146,9 +148,10 @@ func TestEverySettingFromEverySource(t *testing.T) {
 	fromFile, wrong2 := resolved(t, []string{"--config", file(t, text)}, nil)
 	fromNamedFile, wrong3 := resolved(t, nil, map[string]string{"RAFTNODE_CONFIG": file(t, text)})
 	for _, got := range []*config{fromEnvironment, fromFile, fromNamedFile} {
-		if got == nil || got.id != "n4" || !got.join || got.advertisePeer != "127.0.0.1:4" || got.snapshotEntries != 5 || got.snapshotBytes != 6<<10 || got.dataDir != "elsewhere" || got.dial["n3"] != "127.0.0.1:3" || got.cluster["n1"] != want.cluster["n1"] ||
+		if got == nil || got.id != "n4" || !got.join || got.advertisePeer != "127.0.0.1:4" || got.snapshotEntries != 5 || got.snapshotBytes != 6<<10 || got.lowSpace != 3<<30 || got.reserve != 8<<10 || got.dataDir != "elsewhere" || got.dial["n3"] != "127.0.0.1:3" || got.cluster["n1"] != want.cluster["n1"] ||
 			got.electionTimeout != 70*time.Millisecond || got.codec != "json" || got.logLevel != "debug" || got.logFormat != "json" ||
-			got.listenClient != "127.0.0.1:1" || got.listenPeer != "127.0.0.1:2" {
+			got.listenClient != "127.0.0.1:1" || got.listenPeer != "127.0.0.1:2" ||
+			got.peerTLS != (certs.Files{Cert: "p", Key: "q", CA: "r"}) || got.clientTLS != (certs.Files{Cert: "s", Key: "t", CA: "u"}) {
 			t.Errorf("got %+v, %v %v %v; want %+v", got, wrong1, wrong2, wrong3, want)
 		}
 	}
@@ -196,13 +199,15 @@ func TestMistakes(t *testing.T) {
 		"join perhaps":        {good("--config", file(t, "join: perhaps\n")), `join: "perhaps" is neither true nor false`},
 		"size without a unit": {good("--snapshot-bytes", "64"), `--snapshot-bytes: "64" is not a whole number with its unit, like 64MiB`},
 		"size of a part":      {good("--snapshot-bytes", "1.5MiB"), `"1.5MiB" is not a whole number`},
+		"space of a part":     {good("--low-space", "x"), `--low-space: "x" is not a whole number with its unit`},
+		"reserve for nothing": {good("--low-space", "0", "--reserve", "1MiB"), "leave --reserve out, or give --low-space a size"},
 		"size too large":      {good("--snapshot-bytes", "9223372036854775807GiB"), "is more than 1024GiB"},
 		"negative count":      {good("--snapshot-entries", "-1"), `--snapshot-entries: "-1" is not a whole number from 0 on`},
 		"dial itself":         {good("--dial", "n1=127.0.0.1:1"), "--dial names n1, which is this node"},
 		"no unit":             {good("--heartbeat", "50"), `--heartbeat: "50" is not a number with its unit, like 50ms`},
 		"negative":            {good("--heartbeat", "-1s"), "--heartbeat: -1s must lie between 1ms and 1h0m0s"},
 		"too fast":            {good("--election-timeout", "99ms"), "--election-timeout 99ms must be at least twice --heartbeat 50ms"},
-		"codec":               {good("--codec", "morse"), `--codec: "morse" is not one of`},
+		"codec":               {good("--codec", "morse"), `--codec: "morse" is not one of cbor, json, msgpack`},
 		"level":               {good("--log-level", "bogus"), `--log-level: "bogus" is not one of trace, debug`},
 		"format":              {good("--log-format", "xml"), `--log-format: "xml" is not one of auto`},
 		"empty flag":          {good("--heartbeat", ""), "--heartbeat: is empty"},

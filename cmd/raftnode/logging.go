@@ -4,7 +4,9 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -34,24 +36,25 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// logRecovery says what the node had promised before, which is what it begins with.
+// logRecovery says in one line what the node had promised before, which is what it begins with. Each start has all the fields.
 func logRecovery(log hclog.Logger, r wal.Recovery) {
+	what, level, vote := "recovered the log", hclog.Info, string(r.VotedFor)
 	if r.NewDirectory {
-		log.Info("created a new log", "store", r.Store)
-		return
+		what = "created a new log"
 	}
-	args := []any{
-		"entries", r.Entries, "bytes", r.Bytes, "segments", r.Segments, "term", r.Term,
-		"commit", r.Commit, "took", r.Duration,
+	repaired := []any{"repaired", "nothing"}
+	if cut := r.Repaired; cut != nil {
+		// An interrupted write leaves a tail that is not whole.
+		level, repaired = hclog.Warn, []any{"repaired", "a torn tail was cut off", "file", cut.File, "offset", cut.Offset, "cut", cut.BytesCut, "reason", cut.Reason}
 	}
-	if r.Snapshot.Index > 0 {
-		args = append(args, "snapshot", r.Snapshot.Index, "snapshot_bytes", r.SnapshotBytes)
+	if vote == "" {
+		vote = "nobody"
 	}
-	if r.Repaired != nil {
-		log.Warn("cut off a tail that is not whole, as an interrupted write leaves it",
-			"file", r.Repaired.File, "offset", r.Repaired.Offset, "bytes", r.Repaired.BytesCut, "reason", r.Repaired.Reason)
-	}
-	log.Info("recovered the log", args...)
+	line := slices.Concat([]any{
+		"entries", r.Entries, "last", r.LastIndex, "bytes", r.Bytes, "segments", r.Segments,
+		"snapshot", r.Snapshot.Index, "snapshot_bytes", r.SnapshotBytes, "term", r.Term, "vote", vote, "commit", r.Commit,
+	}, repaired, []any{"start", r.Incarnation.Number, "store", r.Store, "took", r.Duration.Round(time.Microsecond)})
+	log.Log(level, what, line...)
 }
 
 // logEvent puts the transport's events where people look: what an operator should do something

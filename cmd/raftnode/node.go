@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"os"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"time"
 
@@ -19,6 +19,7 @@ import (
 	"github.com/raftnode/raft/raft"
 	"github.com/raftnode/raft/raft/consensus"
 	"github.com/raftnode/raft/rpc"
+	_ "github.com/raftnode/raft/rpc/cborcodec" // for --codec cbor
 	"github.com/raftnode/raft/wal"
 )
 
@@ -42,6 +43,7 @@ type node struct {
 	stores    *stores
 	detours   *detours
 	watch     *watch
+	space     *space
 	raft      *raft.Raft
 	service   *server.Server
 	http      *http.Server
@@ -54,7 +56,7 @@ func serve(ctx context.Context, c *config, log hclog.Logger) error {
 	n := &node{config: c, log: log}
 	if err := n.assemble(ctx); err != nil {
 		_ = n.release() // nothing was promised yet
-		return fmt.Errorf("cannot start: %w", err)
+		return fmt.Errorf("cannot start: %w", adviseDisk(c, err))
 	}
 	err := n.run(ctx)
 	if errors.Is(err, errHangs) {
@@ -86,26 +88,38 @@ func (n *node) assemble(ctx context.Context) (err error) {
 	if n.clients, err = listen(ctx, "--listen-client", c.listenClient); err != nil {
 		return err
 	}
-	if n.disk, err = wal.Open(c.dataDir, wal.Options{Cluster: c.clusterID(), Node: c.id}); err != nil {
-		return adviseOpen(c, err)
+	if err := n.openDisk(); err != nil {
+		return err
 	}
-	logRecovery(n.log.Named("wal"), n.disk.Recovery())
 	if err := withdraw(c.dataDir); err != nil {
 		return err
 	}
 	return n.connect()
 }
 
-// adviseOpen adds what an operator of this program can do about a data directory that was refused.
-func adviseOpen(c *config, err error) error {
-	if found, _ := wal.Scan(c.dataDir, nil); found.Node == c.id && found.Cluster != c.clusterID() {
-		return fmt.Errorf("%w; %s", err, sameCluster(c))
+// openDisk opens the log, and the watch of the disk that it is on.
+func (n *node) openDisk() error {
+	c := n.config
+	found, err := spaceAt(c.dataDir)
+	if err != nil {
+		found.Size = math.MaxInt64 // it is said later, by who looks again and again
 	}
-	if strings.Contains(err.Error(), "the file identity is damaged") {
-		return fmt.Errorf("%w. That file never changes: a copy of it from a backup of this directory is good, and only of this file. "+
-			"Without one, this node must not take part again with what is left", err)
+	marks, err := marksFor(c, found.Size)
+	if err != nil {
+		return err
 	}
-	return err
+	n.disk, err = wal.Open(c.dataDir, wal.Options{
+		Cluster: c.clusterID(), Node: c.id, ReserveBytes: marks.reserve, ReserveAbove: marks.high - marks.reserve,
+	})
+	if err != nil {
+		return adviseOpen(c, err)
+	}
+	logRecovery(n.log.Named("wal"), n.disk.Recovery())
+	n.space = &space{
+		log: n.log.Named("disk"), dir: c.dataDir, marks: marks, reserve: n.disk, wake: make(chan struct{}, 1),
+		look: func() (wal.Space, error) { return wal.SpaceOf(c.dataDir) },
+	}
+	return nil
 }
 
 // connect makes the transport, the Raft server and the service for clients out of the open disk and listeners.
@@ -141,11 +155,14 @@ func (n *node) connect() (err error) {
 	}
 	n.service, err = server.New(server.Config{
 		Raft: n.raft, Store: store, ClientAddress: n.clientAddress(address), Cluster: c.clusterID(), Version: version(),
-		TLS: n.secrets.toOthers(),
+		TLS:  n.secrets.toOthers(),
+		Disk: n.space.status,
 	})
 	if err != nil {
 		return err
 	}
+	n.space.tell, n.space.compact = n.raft.SetNoSpace, n.service.TakeSnapshot
+	n.space.begin(time.Now())
 	n.http = server.NewHTTPServer(n.service)
 	n.http.ErrorLog = n.log.Named("http").StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug})
 	n.http.Handler = n.reportPanics(n.http.Handler)
@@ -242,6 +259,8 @@ func (n *node) run(ctx context.Context) error {
 	running.Go(func() { n.watch.run(work, n.view) })
 	running.Go(func() { n.stores.run(work, n.log) })
 	running.Go(func() { n.secrets.run(work) })
+	running.Go(func() { n.space.run(work) })
+	running.Go(func() { n.space.shorten(work) })
 	if err := n.announce(); err != nil {
 		stop(err)
 	}
@@ -261,7 +280,7 @@ func (n *node) run(ctx context.Context) error {
 	}
 	n.service.Close()
 	if cause := context.Cause(work); !errors.Is(cause, errAsked) {
-		return fmt.Errorf("must stop: %w", cause)
+		return fmt.Errorf("must stop: %w", adviseDisk(n.config, cause))
 	}
 	return nil
 }

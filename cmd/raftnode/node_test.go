@@ -199,7 +199,7 @@ func TestCannotStart(t *testing.T) {
 		},
 		"directory is a file": {alone(notDir), []string{notDir, "must be a directory"}},
 		"damaged log":         {alone(damaged), []string{"damaged", "raftctl doctor --data-dir " + damaged}},
-		"damaged identity":    {alone(nameless), []string{"the file identity is damaged", "a copy of it from a backup"}},
+		"damaged identity":    {alone(nameless), []string{"the file identity at offset", "a copy of it from a backup", "raftctl doctor --data-dir " + nameless}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			last := begin(t, c.args...).end(t, exitFailed)

@@ -92,6 +92,15 @@ func workOptions() []option {
 			set:  func(c *config, text string) (err error) { c.snapshotBytes, err = parseSize(text); return err },
 		},
 		{
+			name: "low-space", kind: "size",
+			help: "with less free on the disk of --data-dir the node takes no writes, and hands leadership over; 0: never (default: 256MiB, or a twentieth of the disk if that is less)",
+			set:  func(c *config, text string) (err error) { c.lowSpace, err = parseSize64(text); return err },
+		},
+		{
+			name: "reserve", kind: "size", help: "disk space that is kept back, and given up when there is less than --low-space, so that there is room to shorten the log; 0: none (default: a quarter of --low-space)",
+			set: func(c *config, text string) (err error) { c.reserve, err = parseSize64(text); return err },
+		},
+		{
 			name: "codec", value: "msgpack", kind: "name", help: "how messages to other members are written: " + strings.Join(rpc.Codecs(), ", "),
 			set: func(c *config, text string) error { c.codec = text; return oneOf(text, rpc.Codecs()) },
 		},

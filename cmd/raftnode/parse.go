@@ -97,6 +97,11 @@ func parseSize(text string) (int, error) {
 	return 0, fmt.Errorf("%q is not a whole number with its unit, like 64MiB or 512KiB", text)
 }
 
+func parseSize64(text string) (int64, error) {
+	n, err := parseSize(text)
+	return int64(n), err
+}
+
 func parseCount(text string) (int, error) {
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 || n > 1<<40 {

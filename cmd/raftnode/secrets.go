@@ -24,7 +24,7 @@ func secretOptions() []option {
 		return option{name: name, kind: "file", help: help, set: func(c *config, text string) error { *field(c) = text; return nil }}
 	}
 	return []option{
-		file("peer-tls-cert", "the certificate of this node, in PEM, which names it raft://CLUSTER/ID (`raftctl certs init` makes some); with the next two: "+
+		file("peer-tls-cert", "the certificate of this node, in PEM, which names it raft://CLUSTER/ID (raftctl certs init makes some); with the next two: "+
 			"members speak TLS with each other, and nothing else", func(c *config) *string { return &c.peerTLS.Cert }),
 		file("peer-tls-key", "its private key", func(c *config) *string { return &c.peerTLS.Key }),
 		file("peer-tls-ca", "the authority that signs the certificates of all nodes", func(c *config) *string { return &c.peerTLS.CA }),

@@ -51,7 +51,7 @@ func resolve(flags *pflag.FlagSet, environment func(string) string) (*config, er
 			return nil, wrong // what is missing may stand in the file
 		}
 	}
-	c := &config{}
+	c := &config{lowSpace: unset, reserve: unset}
 	for _, o := range options() {
 		s := choose(o, flags, environment, file)
 		switch {

@@ -14,7 +14,6 @@ import (
 	"github.com/raftnode/raft/raft"
 	"github.com/raftnode/raft/raft/consensus"
 	"github.com/raftnode/raft/rpc"
-	"github.com/raftnode/raft/wal"
 )
 
 // A day of one node, whose peers come and go: what a person reads of it.
@@ -248,13 +247,5 @@ func TestAnAddressInUseLeavesNothingBehind(t *testing.T) {
 	begin(t, alone(dir, "--listen-client", taken.Addr().String())...).end(t, exitFailed)
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {
 		t.Errorf("the data directory is there: %v", err)
-	}
-}
-
-func TestARepairIsToldInFields(t *testing.T) {
-	var out bytes.Buffer
-	logRecovery(hclog.New(&hclog.LoggerOptions{Output: &out}), wal.Recovery{Repaired: &wal.Repair{File: "f", Offset: 7, BytesCut: 9, Reason: "torn"}})
-	if want := "file=f offset=7 bytes=9 reason=torn"; !strings.Contains(out.String(), want) {
-		t.Errorf("%q, want %q", out.String(), want)
 	}
 }

@@ -31,6 +31,14 @@ func TestAProblemIsWhole(t *testing.T) {
 	}
 }
 
+func TestSizes(t *testing.T) {
+	for bytes, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1 << 10: "1.0 KiB", 3 << 19: "1.5 MiB", 64 << 20: "64.0 MiB", 5 << 30: "5.0 GiB", 1 << 52: "4096.0 TiB"} {
+		if got := Size(bytes); got != want {
+			t.Errorf("%d bytes are %s, want %s", bytes, got, want)
+		}
+	}
+}
+
 func TestAKeyOfAnyBytesPassesThroughJSON(t *testing.T) {
 	for _, key := range []ListedKey{{Key: "ä/b"}, {KeyBytes: []byte("\xff\x00")}} {
 		text, err := json.Marshal(key)

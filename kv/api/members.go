@@ -21,8 +21,34 @@ type Status struct {
 	LogBytes      int    `json:"log_bytes"`      // of the entries in the log, in memory
 	SnapshotIndex uint64 `json:"snapshot_index"` // 0: there is no snapshot
 	SnapshotBytes int    `json:"snapshot_bytes"`
+	Disk          *Disk  `json:"disk,omitempty"` // null: nobody watches it
 	Configuration
 	Versions Versions `json:"versions"`
+}
+
+// Disk is what a server knows of the file system that its data is on.
+type Disk struct {
+	FreeBytes    int64 `json:"free_bytes"`
+	LowBytes     int64 `json:"low_bytes"`     // with less, it is nearly full
+	HighBytes    int64 `json:"high_bytes"`    // and with as much, it is not any more
+	ReserveBytes int64 `json:"reserve_bytes"` // kept back for when it is full, so not among the free ones; 0 while they are given up
+	// Low: it is nearly full. The server serves reads, votes, and passes writes on to a leader that has room. It does not lead
+	// as long as another can, and takes no writes if it does.
+	Low   bool   `json:"low"`
+	Error string `json:"error,omitempty"` // why the figures are not of now
+}
+
+// Size gives a number of bytes in words, for people.
+func Size(bytes int64) string {
+	units := []string{"KiB", "MiB", "GiB", "TiB"}
+	if bytes < 1<<10 {
+		return fmt.Sprintf("%d B", bytes)
+	}
+	size, unit := float64(bytes)/1024, 0
+	for size >= 1024 && unit < len(units)-1 {
+		size, unit = size/1024, unit+1
+	}
+	return fmt.Sprintf("%.1f %s", size, units[unit])
 }
 
 // Configuration is who takes part, as a server knows it. It counts from the moment it is in the log.
@@ -50,6 +76,8 @@ type Member struct {
 	// Match is the index known to be on the member's disk. Only a leader knows it, and the rest: elsewhere 0.
 	Match    uint64 `json:"match"`
 	CaughtUp bool   `json:"caught_up,omitempty"` // a learner that can be promoted
+	// LowOnSpace: its disk is nearly full, so that it gets no more of the log while a majority does without it.
+	LowOnSpace bool `json:"low_on_space,omitempty"`
 	// SnapshotSent is set while a snapshot is being sent to the member: how many of its bytes it has.
 	SnapshotSent *uint64 `json:"snapshot_sent,omitempty"`
 	// LastContactMillis is how long ago the member answered, in milliseconds. Only a leader knows

@@ -34,6 +34,7 @@ const (
 	CodeValueTooLarge Code = "value-too-large"     // 413 rejected: above MaxValueBytes, or would be after the append
 	CodeBusy          Code = "busy"                // 503 rejected: the server has too much to do
 	CodeLogFull       Code = "log-full"            // 507 rejected: the leader's log has reached its limit; waiting does not help
+	CodeNoSpace       Code = "no-space"            // 507 rejected: the disks of too many servers are nearly full; reads go on
 	CodeClosing       Code = "shutting-down"       // 503 rejected
 	CodeNotLeader     Code = "not-leader"          // 503 rejected: a request that was passed on came to no leader
 	CodeNoLeader      Code = "no-leader"           // 503 rejected: no leader could be reached in time
@@ -71,8 +72,8 @@ var statusOf = map[Code]int{
 	CodeBadMethod: http.StatusMethodNotAllowed, CodeTooSlow: http.StatusRequestTimeout,
 	CodePrecondition: http.StatusPreconditionFailed,
 	CodeKeyTooLarge:  http.StatusRequestEntityTooLarge, CodeValueTooLarge: http.StatusRequestEntityTooLarge,
-	CodeLogFull: http.StatusInsufficientStorage,
-	CodeBusy:    http.StatusServiceUnavailable, CodeClosing: http.StatusServiceUnavailable,
+	CodeLogFull: http.StatusInsufficientStorage, CodeNoSpace: http.StatusInsufficientStorage,
+	CodeBusy: http.StatusServiceUnavailable, CodeClosing: http.StatusServiceUnavailable,
 	CodeNotLeader: http.StatusServiceUnavailable, CodeNoLeader: http.StatusServiceUnavailable,
 	CodeNotMember: http.StatusServiceUnavailable,
 	CodeNoQuorum:  http.StatusServiceUnavailable, CodeUnknown: http.StatusGatewayTimeout,

@@ -20,8 +20,8 @@ import (
 
 // pauseTime is what lies between rounds over the endpoints. It does not grow: who waits for an election wants
 // to go on as soon as it is over, and a call is bounded by its deadline. The servers, which wait with
-// a request that they accepted, keep most calls from ever coming to this. Only a server that has too much to do is given more
-// time, up to busyPause.
+// a request that they accepted, keep most calls from ever coming to this. Only a server that has too much to do, or too little room
+// on its disk, is given more time, up to busyPause.
 const (
 	pauseTime = 20 * time.Millisecond
 	busyPause = 500 * time.Millisecond
@@ -98,7 +98,7 @@ func (c *Client) do(ctx context.Context, call *call) (*reply, *Error) {
 			return nil, withDoubt(doubt, err)
 		}
 		c.passOver(which)
-		if pause = min(2*pause, busyPause); err.Code != api.CodeBusy {
+		if pause = min(2*pause, busyPause); err.Code != api.CodeBusy && err.Code != api.CodeNoSpace {
 			pause = pauseTime
 		}
 		wait := pause/2 + rand.N(pause/2)
@@ -129,7 +129,8 @@ func again(call *call, err *Error) bool {
 	}
 	switch err.Code {
 	case api.CodeUnreachable, api.CodeNoAnswer, api.CodeUnknown, api.CodeInternal,
-		api.CodeNotLeader, api.CodeNoLeader, api.CodeNoQuorum, api.CodeBusy, api.CodeClosing, api.CodeNotMember, api.CodeTLS:
+		api.CodeNotLeader, api.CodeNoLeader, api.CodeNoQuorum, api.CodeBusy, api.CodeClosing, api.CodeNotMember, api.CodeTLS,
+		api.CodeNoSpace: // leadership may be on its way to a node that has room
 		return true
 	}
 	return false

@@ -8,8 +8,10 @@
 //   - A write that is tried again is applied at most once: writes carry a client id and a sequence number, which all
 //     servers remember. Each id is used for one write at a time; concurrent writers use several.
 //   - Endpoints that do not answer, or know no leader, are passed over, until the call's time is up.
+//   - A write that finds no room on the servers' disks is tried again, ever more rarely, until the call's time is up: leadership may move to one that has room.
 //   - A change of the members or of the leader is sent once: what is in doubt is not repeated. It is sent to an endpoint that knows a leader, if
 //     there is one.
+//   - Where client and server do not agree on TLS, nothing was done, and the error, of code tls, says why.
 //   - A Client may be used by many goroutines.
 //
 // # What it does not promise

@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"syscall"
 
 	"github.com/raftnode/raft/kv/api"
 	"github.com/raftnode/raft/raft"
@@ -117,29 +119,48 @@ func (s *Server) snapshot(w http.ResponseWriter, r *http.Request) *api.Problem {
 		return problem
 	}
 	defer leave()
-	if !s.snapshotting.TryLock() {
-		return api.NewProblem(api.CodeBusy, "this node is taking a snapshot; try again later")
-	}
-	defer s.snapshotting.Unlock()
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
+	taken, err := s.TakeSnapshot(ctx)
+	if err != nil {
+		return problemOfSnapshot(err)
+	}
+	s.answerSnapshot(w, taken)
+	return nil
+}
+
+// The errors of TakeSnapshot, besides those of raft.Compact.
+var (
+	ErrSnapshotting = errors.New("this node is taking a snapshot; try again later")
+	ErrSnapshotRoom = errors.New("there is too little room for a snapshot")
+)
+
+// TakeSnapshot takes a snapshot of the Store in place of the log, unless the newest one has all that was applied. On a disk that is nearly full it takes none
+// that would need more than half of what is free: the log, without which the server must stop, has the other half.
+func (s *Server) TakeSnapshot(ctx context.Context) (taken bool, err error) {
+	if !s.snapshotting.TryLock() {
+		return false, ErrSnapshotting
+	}
+	defer s.snapshotting.Unlock()
 	at, encode := s.cfg.Store.SnapshotAt()
 	if at.Index <= s.cfg.Raft.Status().Snapshot.Index {
-		s.answerSnapshot(w, false)
-		return nil
+		return false, nil
 	}
 	data, err := encode()
-	if err == nil {
-		err = s.cfg.Raft.Compact(ctx, at.Index, data)
+	if disk, watched := s.cfg.Disk(); err == nil && watched && disk.Low && int64(len(data)) > disk.FreeBytes/2 {
+		err = fmt.Errorf("%w: it has %s, and %s are free, of which half is for the log", ErrSnapshotRoom, api.Size(int64(len(data))), api.Size(disk.FreeBytes))
 	}
+	if err != nil {
+		return false, err
+	}
+	err = s.cfg.Raft.Compact(ctx, at.Index, data)
 	for errors.Is(err, raft.ErrNotApplied) && waited(ctx, pauseTime) { // the Store is a moment ahead of what the server knows of it
 		err = s.cfg.Raft.Compact(ctx, at.Index, data)
 	}
-	if err != nil && !errors.Is(err, raft.ErrCompacted) {
-		return problemOfSnapshot(err)
+	if errors.Is(err, raft.ErrCompacted) {
+		return false, nil
 	}
-	s.answerSnapshot(w, err == nil)
-	return nil
+	return err == nil, err
 }
 
 // answerSnapshot tells of the newest one, which may be newer than what was asked for.
@@ -152,6 +173,10 @@ func (s *Server) answerSnapshot(w http.ResponseWriter, taken bool) {
 
 func problemOfSnapshot(err error) *api.Problem {
 	switch {
+	case errors.Is(err, ErrSnapshotting):
+		return api.NewProblem(api.CodeBusy, "%v", err)
+	case errors.Is(err, ErrSnapshotRoom), errors.Is(err, syscall.ENOSPC):
+		return api.NewProblem(api.CodeNoSpace, "no snapshot was taken, the log is as it was: %v; free space on the disk of this node", err)
 	case errors.Is(err, raft.ErrClosed):
 		return api.NewProblem(api.CodeClosing, "this node is shutting down, and took no snapshot")
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):

@@ -10,6 +10,8 @@
 //     was passed on and comes to a node that does not lead is rejected there.
 //   - While no leader can be found, a request waits for one, until its time is nearly up (Raft-Timeout, 5 s if it does
 //     not say). Only what was certainly not done is tried again. So clients see a change of leader as latency.
+//   - A write that finds too few nodes with room on their disks waits while leadership moves to one that has some. Else it is rejected as no-space at once, and
+//     told where to make room; reads go on.
 //   - A body that ends early, comes too slowly or is too large changes nothing.
 //   - Changes of the members and transfers of leadership are answered when they are in force, and passed on as writes are. The addition of a
 //     member that is joining already is waited for. A snapshot is taken by the node that is asked.
@@ -17,11 +19,12 @@
 //   - A node that is no member, yet or any more, and hears no leader, rejects all requests at once, and reads of old states in any case.
 //   - Memory is bounded: by the number of requests in work and by the bytes of their bodies. Above
 //     the bounds requests are rejected as busy.
-//   - /livez looks at nothing but this process. /readyz is a linearizable read.
+//   - /livez looks at nothing but this process. /readyz is a linearizable read, and stays ready on a disk that is nearly full.
 //
 // # What it does not promise
 //
-// It has no users, no passwords and no encryption: listen on loopback or on a network that you trust. Pages of a
+// It has no users and no passwords. Encryption, and whose certificates are taken, is its listener's to see to: without, listen on loopback or
+// on a network that you trust. Pages of a
 // list are linearizable each, not together. It starts no goroutine of its own.
 //
 // # Example

@@ -1,9 +1,11 @@
 package server
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/raftnode/raft/kv"
@@ -20,7 +22,8 @@ func (s *Server) live(w http.ResponseWriter, _ *http.Request) *api.Problem {
 	return nil
 }
 
-// ready answers /readyz: through this node a linearizable read can be done now.
+// ready answers /readyz: through this node a linearizable read can be done now. Also if its disk is nearly full: reads go on, and writes go to
+// a leader that has room. Who took it from a load balancer for that would, when all disks fill up alike, take away the reads too.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) *api.Problem {
 	query, problem := parseQuery(r, "verbose")
 	if problem != nil {
@@ -35,21 +38,36 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) *api.Problem {
 		return problem
 	}
 	defer leave()
-	verbose := query.Has("verbose")
-	problem = s.linearize(w, r, timeout, func() {
-		text := "ok\n"
-		if verbose {
-			text = "[+] linearizable-read: ok\nready\n"
-		}
-		s.answerText(w, http.StatusOK, text)
-	})
-	if problem != nil && verbose {
-		w.Header().Set("Retry-After", "1")
-		s.answerText(w, problem.Status, fmt.Sprintf("[-] linearizable-read: %s: %s\nnot ready\n", problem.Code, problem.Detail))
-		return nil
+	if !query.Has("verbose") {
+		return s.linearize(w, r, timeout, func() { s.answerText(w, http.StatusOK, "ok\n") })
 	}
-	return problem
+	asked := &kept{header: http.Header{}}
+	problem = s.linearize(asked, r, timeout, func() { asked.WriteHeader(http.StatusOK) })
+	line, last := "[+] linearizable-read: ok", "ready"
+	if problem != nil {
+		asked.status = problem.Status
+		line = fmt.Sprintf("[-] linearizable-read: %s: %s", problem.Code, problem.Detail)
+	} else if asked.status != http.StatusOK {
+		line, _, _ = strings.Cut(asked.body.String(), "\n")
+	}
+	if asked.status != http.StatusOK {
+		last = "not ready"
+		w.Header().Set("Retry-After", "1")
+	}
+	s.answerText(w, asked.status, line+"\n"+s.diskLine()+last+"\n")
+	return nil
 }
+
+// kept is an answer that is not written as it is: the leader's tells of the leader's disk.
+type kept struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (k *kept) Header() http.Header            { return k.header }
+func (k *kept) WriteHeader(status int)         { k.status = status }
+func (k *kept) Write(text []byte) (int, error) { return k.body.Write(text) }
 
 func (s *Server) answerText(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -62,6 +80,10 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) *api.Problem {
 		return problem
 	}
 	st := s.cfg.Raft.Status()
+	var watched *api.Disk
+	if disk, ok := s.cfg.Disk(); ok {
+		watched = &disk
+	}
 	s.answerJSON(w, http.StatusOK, s.here(), api.Status{
 		ID:            string(st.ID),
 		Cluster:       s.cfg.Cluster,
@@ -75,6 +97,7 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) *api.Problem {
 		LogBytes:      st.LogBytes,
 		SnapshotIndex: uint64(st.Snapshot.Index),
 		SnapshotBytes: st.SnapshotBytes,
+		Disk:          watched,
 		Configuration: s.configuration(st),
 		Versions:      api.Versions{Server: s.cfg.Version, API: "v1", Command: kv.CommandVersion, Go: runtime.Version()},
 	})

@@ -45,6 +45,7 @@ type work struct {
 // onLeader does the work here if this node leads, else has the leader do it. While there is no leader it tries
 // again, which is safe as long as nothing was done.
 func (s *Server) onLeader(ctx context.Context, w http.ResponseWriter, work work) *api.Problem {
+	refusals := 0 // for want of space
 	for {
 		var notLeader *raft.NotLeaderError
 		again := work.here(ctx)
@@ -66,6 +67,11 @@ func (s *Server) onLeader(ctx context.Context, w http.ResponseWriter, work work)
 			// A new leader put its entry in the command's place, so that the command is gone for good.
 		case errors.Is(again, raft.ErrNotReady):
 			// A new leader takes changes of the members as soon as it has committed something.
+		case errors.Is(again, raft.ErrNoSpace):
+			if refusals++; refusals > 1 && !s.handsOver() || !waited(ctx, pauseTime) {
+				return s.noSpace()
+			}
+			continue
 		default:
 			return problemOf(again, work)
 		}

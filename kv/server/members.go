@@ -32,6 +32,7 @@ func (s *Server) configuration(st raft.Status) api.Configuration {
 	for _, m := range st.Members {
 		member := api.Member{
 			ID: string(m.ID), Suffrage: m.Suffrage.String(), Address: m.Address, Match: uint64(m.MatchIndex), CaughtUp: m.CaughtUp,
+			LowOnSpace: m.NoSpace,
 		}
 		if address, known := s.cfg.ClientAddress(m.ID); known {
 			member.ClientAddress = address

@@ -48,6 +48,9 @@ type Config struct {
 	Cluster string // identity of the cluster, for /v1/status
 	Version string // of the program, for /v1/status
 
+	// Disk tells of the disk that the data is on, as far as somebody watches it. Default: nobody does.
+	Disk func() (disk api.Disk, watched bool)
+
 	// MaxRequests bounds the requests in work. Default 4096.
 	MaxRequests int
 	// MaxBodyBytes bounds the sum of the bodies of the requests in work. Default 128 MiB.
@@ -72,6 +75,9 @@ func New(cfg Config) (*Server, error) {
 	}
 	if cfg.ClientAddress == nil {
 		cfg.ClientAddress = func(raft.ServerID) (string, bool) { return "", false }
+	}
+	if cfg.Disk == nil {
+		cfg.Disk = func() (api.Disk, bool) { return api.Disk{}, false }
 	}
 	if cfg.MaxRequests <= 0 {
 		cfg.MaxRequests = 4096

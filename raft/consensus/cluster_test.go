@@ -299,9 +299,10 @@ func describeMessage(verb string, msg Message) string {
 		return text + fmt.Sprintf(" entries=[%s]", describeEntries(m.Entries))
 	case *AppendEntriesReply:
 		if m.Success {
-			return fmt.Sprintf("%s AppendEntriesReply term=%d success matchIndex=%d", head, m.Term, m.MatchIndex)
+			return fmt.Sprintf("%s AppendEntriesReply term=%d success matchIndex=%d", head, m.Term, m.MatchIndex) + space(m.NoSpace)
 		}
-		return fmt.Sprintf("%s AppendEntriesReply term=%d refused prevLogIndex=%d conflict=%d:%d", head, m.Term, m.PrevLogIndex, m.ConflictIndex, m.ConflictTerm)
+		return fmt.Sprintf("%s AppendEntriesReply term=%d refused prevLogIndex=%d conflict=%d:%d",
+			head, m.Term, m.PrevLogIndex, m.ConflictIndex, m.ConflictTerm) + space(m.NoSpace)
 	case *RequestPreVote:
 		return fmt.Sprintf("%s RequestPreVote term=%d nextTerm=%d lastLog=%d:%d", head, m.Term, m.NextTerm, m.LastLogIndex, m.LastLogTerm)
 	case *RequestPreVoteReply:
@@ -314,13 +315,21 @@ func describeMessage(verb string, msg Message) string {
 		return fmt.Sprintf("%s InstallSnapshot term=%d lastIncluded=%d:%d offset=%d data=%q%s", head, m.Term, m.LastIncluded.Index, m.LastIncluded.Term, m.Offset, m.Data, done)
 	case *InstallSnapshotReply:
 		if m.Installed {
-			return fmt.Sprintf("%s InstallSnapshotReply term=%d lastIncluded=%d:%d installed", head, m.Term, m.LastIncluded.Index, m.LastIncluded.Term)
+			return fmt.Sprintf("%s InstallSnapshotReply term=%d lastIncluded=%d:%d installed", head, m.Term, m.LastIncluded.Index, m.LastIncluded.Term) + space(m.NoSpace)
 		}
-		return fmt.Sprintf("%s InstallSnapshotReply term=%d lastIncluded=%d:%d offset=%d", head, m.Term, m.LastIncluded.Index, m.LastIncluded.Term, m.Offset)
+		return fmt.Sprintf("%s InstallSnapshotReply term=%d lastIncluded=%d:%d offset=%d",
+			head, m.Term, m.LastIncluded.Index, m.LastIncluded.Term, m.Offset) + space(m.NoSpace)
 	case *TimeoutNow:
 		return fmt.Sprintf("%s TimeoutNow term=%d", head, m.Term)
 	}
 	return head
+}
+
+func space(noSpace bool) string {
+	if noSpace {
+		return " noSpace"
+	}
+	return ""
 }
 
 // pass lets time pass: whoever has something to do does it, when it is due, and disks and network complete everything, but for

@@ -25,6 +25,8 @@ import (
 //	compact NAME                  it takes a snapshot of its state machine
 //	change NAME OP=NAME...        the leader is asked to addlearner, addvoter, promote, demote or remove servers
 //	transfer NAME [to=NAME]       the leader is asked to hand leadership over
+//	nospace NAME                  its disk is nearly full
+//	space NAME                    its disk has room again
 //	propose NAME COMMAND...       commands come in, in one batch
 //	read NAME                     a read comes in
 //	save NAME                     its disk completes the oldest write
@@ -77,6 +79,8 @@ func (v *conversation) run(t *testing.T, d *datadriven.TestData) string {
 			v.held = append(v.held, v.c.network[i])
 			v.c.network = slices.Delete(v.c.network, i, i+1)
 		},
+		"nospace": func(d *datadriven.TestData) { v.c.do(v.name(d, 0), func(m *Module) { m.SetNoSpace(true) }) },
+		"space":   func(d *datadriven.TestData) { v.c.do(v.name(d, 0), func(m *Module) { m.SetNoSpace(false) }) },
 		"release": func(*datadriven.TestData) { v.c.network, v.held = append(v.c.network, v.held...), nil },
 		"logs":    v.logs, "status": v.status,
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 // Fact is something that happened inside the module: one of BecamePreCandidate, BecameCandidate, BecameLeader,
-// BecameFollower, SteppedDown, VoteGranted, Truncated, TransferStarted, TransferEnded, ConfigurationChanged, NoProgress, SnapshotTaken,
+// BecameFollower, SteppedDown, VoteGranted, Truncated, TransferStarted, TransferEnded, ConfigurationChanged, NoProgress, SpaceChanged, SnapshotTaken,
 // SnapshotInstalled, SnapshotSending, SnapshotSent. Its String is a line for people.
 type Fact interface {
 	fmt.Stringer
@@ -106,6 +106,12 @@ type NoProgress struct {
 	For        time.Duration
 }
 
+// SpaceChanged: a member told this leader that its disk is nearly full, or that it has room again.
+type SpaceChanged struct {
+	Member  ServerID
+	NoSpace bool
+}
+
 // SnapshotTaken: the log up to Snapshot gave way to a snapshot of this server's own state machine (§7).
 type SnapshotTaken struct {
 	Snapshot Position
@@ -135,6 +141,7 @@ type SnapshotSent struct {
 
 func (ConfigurationChanged) isFact() {}
 func (NoProgress) isFact()           {}
+func (SpaceChanged) isFact()         {}
 func (SnapshotTaken) isFact()        {}
 func (SnapshotInstalled) isFact()    {}
 func (SnapshotSending) isFact()      {}
@@ -150,6 +157,13 @@ func (f ConfigurationChanged) String() string {
 
 func (f NoProgress) String() string {
 	return fmt.Sprintf("%s answers, but has not come further than index %d for %v: look at its log and its disk", f.Member, f.MatchIndex, f.For)
+}
+
+func (f SpaceChanged) String() string {
+	if f.NoSpace {
+		return fmt.Sprintf("the disk of %s is nearly full: it gets nothing more while a majority does without it", f.Member)
+	}
+	return fmt.Sprintf("the disk of %s has room again", f.Member)
 }
 
 func (f SnapshotTaken) String() string {

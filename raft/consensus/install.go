@@ -46,7 +46,7 @@ func (m *Module) sendSnapshot(f *progress) {
 func (m *Module) sendChunk(f *progress) {
 	s := f.sending
 	switch {
-	case !s.out:
+	case !s.out && !m.spares(f):
 		s.repeated = s.next > s.offset
 		m.installSnapshot(f, m.cfg.MaxChunkBytes)
 		s.out, s.question, s.sentAt = true, false, m.now
@@ -80,7 +80,7 @@ func (m *Module) installSnapshot(f *progress, size int) {
 
 // handleInstallSnapshot: Figure 13, InstallSnapshot RPC, receiver implementation. Here msg.Term <= currentTerm.
 func (m *Module) handleInstallSnapshot(msg *InstallSnapshot) {
-	reply := &InstallSnapshotReply{Header: m.header(msg.From), LastIncluded: msg.LastIncluded, Round: msg.Round}
+	reply := &InstallSnapshotReply{Header: m.header(msg.From), LastIncluded: msg.LastIncluded, Round: msg.Round, NoSpace: m.noSpace}
 	if msg.Term == m.currentTerm { // 1. Reply immediately if term < currentTerm
 		m.follow(msg.From)
 		reply.Installed = m.hasAll(msg.LastIncluded) || m.takeChunk(msg)
@@ -150,7 +150,7 @@ func (m *Module) install(msg *InstallSnapshot, snapshot *Snapshot) {
 
 // handleInstallSnapshotReply goes on where the follower is.
 func (m *Module) handleInstallSnapshotReply(msg *InstallSnapshotReply) {
-	f := m.answered(msg.Head(), msg.Round)
+	f := m.answered(msg.Head(), msg.Round, msg.NoSpace)
 	if f == nil {
 		return
 	}

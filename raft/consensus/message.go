@@ -91,6 +91,7 @@ type AppendEntriesReply struct {
 	MatchIndex   Index  // on success: PrevLogIndex + len(Entries) of the request, never more
 	PrevLogIndex Index  // of the request, so that a late refusal can be told from a current one
 	Round        uint64 // of the request
+	NoSpace      bool   // the follower's disk is nearly full
 
 	// On refusal, where to go on (§5.3, the last paragraphs): the follower's last entry at or
 	// before PrevLogIndex whose term is not above the request's PrevLogTerm. The
@@ -143,4 +144,5 @@ type InstallSnapshotReply struct {
 	Installed    bool     // the follower has everything up to LastIncluded.Index on stable storage
 	Offset       uint64   // if not Installed: how much of the snapshot it has; the next chunk begins there
 	Round        uint64   // of the request
+	NoSpace      bool     // the follower's disk is nearly full
 }

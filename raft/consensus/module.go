@@ -34,6 +34,7 @@ type Module struct {
 
 	quietUntil time.Duration // CheckQuorum: until then no candidate is listened to; an election timeout after a leader was heard
 	incoming   *incoming     // a part of a leader's snapshot
+	noSpace    bool          // this server's disk is nearly full: see SetNoSpace
 
 	votes []bool // candidate, pre-candidate: who granted a vote, by place in config
 
@@ -185,14 +186,16 @@ func (m *Module) Status() Status {
 	s := Status{
 		ID: m.cfg.ID, Role: m.role, Term: m.currentTerm, VotedFor: m.votedFor, Leader: m.leader,
 		CommitIndex: m.commitIndex, LastLogIndex: m.log.lastIndex(), LastLogTerm: m.log.lastTerm(),
-		FirstLogIndex: m.log.base.Index + 1, LogBytes: m.log.bytes, Transfer: m.transfer.to,
+		FirstLogIndex: m.log.base.Index + 1, LogBytes: m.log.bytes, Transfer: m.transfer.to, NoSpace: m.noSpace,
 		Config: m.config, ConfigIndex: m.configIndex,
 		Members: make([]MemberStatus, len(m.config)),
 	}
 	for i, member := range m.config {
 		s.Members[i].ID, s.Members[i].Address, s.Members[i].Suffrage = member.ID, member.Address, member.Suffrage
+		s.Members[i].NoSpace = member.ID == m.cfg.ID && m.noSpace
 		if m.role == Leader {
 			f := &m.followers[i]
+			s.Members[i].NoSpace = s.Members[i].NoSpace || f.noSpace
 			s.Members[i].MatchIndex, s.Members[i].NextIndex, s.Members[i].LastContact = f.matchIndex, f.nextIndex, f.lastContact
 			s.Members[i].CaughtUp = member.Suffrage != Voter && m.caughtUp(f)
 			if f.sending != nil {

@@ -29,6 +29,8 @@ type progress struct {
 	ackedRound  uint64        // the highest Round that came back in this term
 	lastContact time.Duration // when the last reply of this term came
 
+	noSpace bool // its disk is nearly full, as it said last in this term; not used for the leader's own
+
 	advancedAt time.Duration // when matchIndex last grew, or there was nothing to send
 	noProgress bool          // NoProgress was told
 	catchUp    catchUp

@@ -20,6 +20,8 @@ func (m *Module) Propose(kind EntryKind, data []byte) (Index, Term, error) {
 	switch {
 	case m.role != Leader:
 		return 0, 0, ErrNotLeader
+	case m.log.lastTerm() == m.currentTerm && m.outOfSpace():
+		return 0, 0, ErrNoSpace
 	case m.transfer.to != "":
 		return 0, 0, ErrTransferring
 	case m.log.lastTerm() != m.currentTerm:
@@ -62,6 +64,7 @@ func (m *Module) heartbeat() {
 		m.watchProgress(&m.followers[i])
 	}
 	m.promoteJoining()
+	m.handOverForSpace()
 }
 
 // noProgressTimeouts is after how many election timeouts without progress a member is told of.
@@ -70,7 +73,7 @@ const noProgressTimeouts = 10
 // watchProgress tells of a member that answers but comes no further. Sending the same things again for ever looks healthy from
 // outside; each refusal must lead strictly back (see backUp), so this does not happen unless the member lost what it had.
 func (m *Module) watchProgress(f *progress) {
-	if f.matchIndex == m.log.lastIndex() || f.id == m.cfg.ID || !m.heardOf(f) {
+	if f.matchIndex == m.log.lastIndex() || f.id == m.cfg.ID || !m.heardOf(f) || m.spares(f) {
 		f.advanced(m.now)
 		return
 	}
@@ -103,7 +106,7 @@ func (m *Module) replicateTo(f *progress) {
 		m.sendProbe(f)
 		return
 	}
-	for f.nextIndex <= m.log.lastIndex() && f.windowOpen(&m.cfg) {
+	for f.nextIndex <= m.log.lastIndex() && f.windowOpen(&m.cfg) && !m.spares(f) {
 		entries, bytes := m.log.batch(f.nextIndex, m.cfg.MaxBatchBytes)
 		m.appendEntries(f, entries)
 		f.sent(entries[len(entries)-1].Index, bytes)
@@ -119,7 +122,7 @@ func (m *Module) replicateTo(f *progress) {
 // is mostly right; repeats are empty, so that a dead follower costs nothing.
 func (m *Module) sendProbe(f *progress) {
 	switch {
-	case !f.probeOut:
+	case !f.probeOut && !m.spares(f):
 		f.probeOut = true
 		m.appendEntries(f, m.log.slice(f.nextIndex, min(f.nextIndex, m.log.lastIndex())))
 	case f.heartbeatDue:
@@ -143,7 +146,7 @@ func (m *Module) appendEntries(f *progress, entries []Entry) {
 
 // handleAppendEntries: Figure 2, AppendEntries RPC, receiver implementation. Here msg.Term <= currentTerm.
 func (m *Module) handleAppendEntries(msg *AppendEntries) {
-	reply := &AppendEntriesReply{Header: m.header(msg.From), PrevLogIndex: msg.PrevLogIndex, Round: msg.Round}
+	reply := &AppendEntriesReply{Header: m.header(msg.From), PrevLogIndex: msg.PrevLogIndex, Round: msg.Round, NoSpace: m.noSpace}
 	if msg.Term < m.currentTerm { // 1. Reply false if term < currentTerm (§5.1)
 		m.promise(reply)
 		return
@@ -225,7 +228,7 @@ func (m *Module) truncate(msg *AppendEntries, e *Entry, ours Term) {
 // handleAppendEntriesReply: "If successful: update nextIndex and matchIndex for follower. If AppendEntries fails
 // because of log inconsistency: decrement nextIndex and retry" (§5.3, Figure 2). Replies of earlier terms are dropped.
 func (m *Module) handleAppendEntriesReply(msg *AppendEntriesReply) {
-	f := m.answered(msg.Head(), msg.Round)
+	f := m.answered(msg.Head(), msg.Round, msg.NoSpace)
 	if f == nil {
 		return
 	}
@@ -238,15 +241,16 @@ func (m *Module) handleAppendEntriesReply(msg *AppendEntriesReply) {
 	m.confirmReads()
 }
 
-// answered notes that a member answered this leader in its term, and in which round of reads. It gives nil for replies of
+// answered notes that a member answered this leader in its term, in which round of reads, and what it said of its disk. It gives nil for replies of
 // earlier terms, and when this server itself is no member any more.
-func (m *Module) answered(head *Header, round uint64) *progress {
+func (m *Module) answered(head *Header, round uint64, noSpace bool) *progress {
 	place := m.config.place(head.From)
 	if head.Term != m.currentTerm || m.role != Leader || place < 0 {
 		return nil
 	}
 	f := &m.followers[place]
 	f.lastContact = m.now
+	m.noteSpace(f, noSpace)
 	if round <= m.reads.round {
 		f.ackedRound = max(f.ackedRound, round)
 	}

@@ -43,6 +43,7 @@ type Status struct {
 	Snapshot      Position // of the newest snapshot; zero if there is none
 	SnapshotBytes int      // of its Data
 	Transfer      ServerID // leader: to whom leadership is being handed over, or ""
+	NoSpace       bool     // its disk is nearly full: see SetNoSpace
 
 	Config      Configuration // in force; must not be changed
 	ConfigIndex Index         // where it stands in the log; 0: Founders. It is committed once CommitIndex is there
@@ -59,6 +60,7 @@ type MemberStatus struct {
 	NextIndex   Index         // next index to send there
 	LastContact time.Duration // when its last reply in this term came, on the clock given to Step; 0: none yet
 	CaughtUp    bool          // a learner: it may be promoted
+	NoSpace     bool          // its disk is nearly full, as it said last
 	// SendingSnapshot tells that a snapshot is being sent, and SnapshotSent how many of its bytes the member has.
 	SendingSnapshot bool
 	SnapshotSent    uint64

@@ -25,7 +25,7 @@ func (m *Module) TransferLeadership(to ServerID) error {
 	case m.transfer.to != "":
 		return fmt.Errorf("%w to %s", ErrTransferring, m.transfer.to)
 	case to == "":
-		if to = m.furthest(); to == "" {
+		if to = m.furthest(anybody); to == "" {
 			return errors.New("consensus: there is no other server to hand leadership over to")
 		}
 	case to == m.cfg.ID || !m.config.staysVoter(to):
@@ -42,12 +42,14 @@ func (c Configuration) staysVoter(id ServerID) bool {
 	return ok && m.Suffrage.inNew()
 }
 
-// furthest is the other voter with the highest matchIndex among those that were heard last.
-func (m *Module) furthest() ServerID {
+func anybody(*progress) bool { return true }
+
+// furthest is the other voter with the highest matchIndex among those that may be, of equals the one that was heard last.
+func (m *Module) furthest(may func(*progress) bool) ServerID {
 	var best *progress
 	for i := range m.followers {
 		f := &m.followers[i]
-		if f.id == m.cfg.ID || !m.config.staysVoter(f.id) {
+		if f.id == m.cfg.ID || !m.config.staysVoter(f.id) || !may(f) {
 			continue
 		}
 		if best == nil || f.matchIndex > best.matchIndex || f.matchIndex == best.matchIndex && f.lastContact > best.lastContact {

@@ -40,6 +40,10 @@ func (k *checker) fact(s *server, f consensus.Fact) (elected bool) {
 		}
 	case consensus.SnapshotSending:
 		k.cover.saw(SnapshotSending)
+	case consensus.SpaceChanged:
+		if f.NoSpace {
+			k.cover.saw(MemberWithoutSpace)
+		}
 	case consensus.TransferStarted:
 		k.cover.saw(TransferStarted)
 	}

@@ -240,6 +240,9 @@ func (c *cluster) refuse(s *server, r *request, err error) {
 	if errors.Is(err, consensus.ErrLogFull) {
 		c.compact(s)
 	}
+	if errors.Is(err, consensus.ErrNoSpace) {
+		c.cover.saw(RefusedForSpace)
+	}
 	if errors.Is(err, consensus.ErrNotLeader) {
 		a.status, a.leader = notLeader, s.view.leader
 	}

@@ -27,6 +27,8 @@ const (
 	TransferStarted                       // a leader began to hand over
 	RepeatApplied                         // a command was in the log twice, and took effect once
 	RepeatTooOld                          // so much later that its result was forgotten
+	MemberWithoutSpace                    // a leader heard that a member's disk is nearly full
+	RefusedForSpace                       // a leader took no command since no majority had room
 	NoQuorumLeft                          // at the end too much was lost for a quorum
 	states
 )
@@ -37,7 +39,8 @@ func (s State) String() string {
 		"crash before sync", "crash in snapshot", "leader crash with tail", "leader with old tail", "two leaders", "truncated",
 		"snapshot taken", "snapshot sending", "snapshot installed", "install over conflict", "compaction during transfer",
 		"joint configuration", "joint under partition", "configuration truncated", "disk wiped", "read by lease", "read at step-down",
-		"step-down of hung disk", "transfer started", "repeat applied", "repeat too old", "no quorum left",
+		"step-down of hung disk", "transfer started", "repeat applied", "repeat too old",
+		"member without space", "refused for space", "no quorum left",
 	}[s]
 }
 

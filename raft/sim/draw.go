@@ -25,6 +25,8 @@ func Draw(seed uint64) *Plan {
 		d.unrest()
 	}
 	d.actions()
+	d.fullDisks()
+	slices.SortStableFunc(p.Actions, func(a, b Action) int { return int(a.At - b.At) })
 	return p
 }
 
@@ -180,7 +182,17 @@ func (d *drawing) actions() {
 	for at := d.around(mean); total > 0 && at < d.plan.Duration; at += d.around(mean) {
 		d.fault(at, d.weighted(total))
 	}
-	slices.SortStableFunc(d.plan.Actions, func(a, b Action) int { return int(a.At - b.At) })
+}
+
+// fullDisks come last, so that what else a seed draws did not change when they came to be.
+func (d *drawing) fullDisks() {
+	if !d.chance(250) {
+		return
+	}
+	mean := d.plan.Raft.ElectionTimeout * time.Duration(d.pick(2, 5, 20))
+	for at := d.around(mean); at < d.plan.Duration; at += d.around(mean) {
+		d.add(Action{At: at, For: d.while(), Kind: FullDisk, Server: d.server()})
+	}
 }
 
 // favours tells whether a kind is what makes this plan interesting.

@@ -96,6 +96,10 @@ func (c *cluster) actOn(s *server, i int, a *Action) {
 		c.ends(s, i, a)
 	case HangDisk:
 		s.disk.hungUntil = max(s.disk.hungUntil, c.now+int64(a.For))
+	case FullDisk:
+		s.full++
+		c.tellSpace(s)
+		c.ends(s, i, a)
 	case ClockRate:
 		s.clock.change(c.now, int64(a.Value), 0)
 		c.resetTimer(s)
@@ -111,7 +115,7 @@ func (c *cluster) actOn(s *server, i int, a *Action) {
 
 // toldOf is what a server is said to do when an action meets it.
 var toldOf = map[Kind]string{
-	Pause: "pauses", SlowDisk: "disk is slow", HangDisk: "disk hangs", ClockRate: "clock changes", ClockJump: "clock jumps",
+	Pause: "pauses", SlowDisk: "disk is slow", HangDisk: "disk hangs", FullDisk: "disk is nearly full", ClockRate: "clock changes", ClockJump: "clock jumps",
 	Compact: "takes a snapshot",
 }
 
@@ -149,6 +153,11 @@ func (c *cluster) actEnd(e *event) {
 		}
 	case SlowDisk:
 		s.disk.slow = 1
+	case FullDisk:
+		if s.full > 0 { // nobody healed it
+			s.full--
+			c.tellSpace(s)
+		}
 	case Cut, Clog:
 		if !c.end.begun {
 			c.endLinks(i, a)
@@ -179,7 +188,16 @@ func (c *cluster) resume(s *server) {
 		c.dispatch(&held[i])
 	}
 	if s.up && c.failure == nil {
+		s.module.SetNoSpace(s.full > 0)
 		c.flush(s)
+	}
+}
+
+// tellSpace tells a server what its disk is like.
+func (c *cluster) tellSpace(s *server) {
+	if s.up && s.paused == 0 {
+		s.module.SetNoSpace(s.full > 0)
+		c.input(s)
 	}
 }
 

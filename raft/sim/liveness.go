@@ -95,6 +95,8 @@ func (c *cluster) heal() {
 	c.end.quorum.each(func(slot int) {
 		s := &c.servers[slot]
 		c.healDisk(s)
+		s.full = 0
+		c.tellSpace(s)
 		for s.paused > 0 {
 			c.resume(s)
 		}

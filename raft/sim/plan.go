@@ -113,6 +113,7 @@ const (
 	Lossy       Kind = "lossy"        // so many more messages are lost
 	SlowDisk    Kind = "slow-disk"    // Server's disk takes Value times as long
 	HangDisk    Kind = "hang-disk"    // Server's disk does nothing
+	FullDisk    Kind = "full-disk"    // Server's disk is nearly full
 	ClockRate   Kind = "clock-rate"   // Server's clock goes at Value per mille
 	ClockJump   Kind = "clock-jump"   // Server's clock jumps by Value milliseconds
 	Transfer    Kind = "transfer"     // the leader hands over, to Value (1 is n1; 0 whom it likes)

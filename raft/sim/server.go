@@ -25,6 +25,7 @@ type server struct {
 	timerAt  int64  // 0: none
 	flushDue bool
 	paused   int     // how many actions hold it
+	full     int     // how many actions have filled its disk
 	held     []event // while it is paused
 
 	disk    disk
@@ -90,6 +91,7 @@ func (c *cluster) start(s *server) {
 	s.waiters, s.reads, s.held = s.waiters[:0], s.reads[:0], nil
 	c.check.started(s)
 	c.note(s.slot, NoteServer, "starts")
+	module.SetNoSpace(s.full > 0)
 	c.flush(s)
 }
 

@@ -27,6 +27,8 @@ func (a Action) What(servers int) string {
 		return fmt.Sprintf("the disk of %s takes %d times as long for %s", who, a.Value, long)
 	case HangDisk:
 		return fmt.Sprintf("the disk of %s hangs for %s", who, long)
+	case FullDisk:
+		return fmt.Sprintf("the disk of %s is nearly full for %s", who, long)
 	case ClockRate:
 		return fmt.Sprintf("the clock of %s goes at %.1f %% of the true rate", who, float64(a.Value)/10)
 	case ClockJump:

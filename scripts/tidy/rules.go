@@ -17,7 +17,10 @@ const (
 	datadriven = "github.com/cockroachdb/datadriven"
 	goleak     = "go.uber.org/goleak"
 	xsys       = "golang.org/x/sys"
-	gofuse     = "github.com/hanwen/go-fuse" // only in the module integration/powerfs
+	cbor       = "github.com/fxamacker/cbor"
+	hashicorp  = "github.com/hashicorp/raft"  // only in the module scripts/bench/rpc
+	protobuf   = "google.golang.org/protobuf" // there, too
+	gofuse     = "github.com/hanwen/go-fuse"  // only in the module integration/powerfs
 )
 
 // Allowed is what one package may import. Packages of this repository are named by their directory,
@@ -55,11 +58,21 @@ var Arrows = map[string]Allowed{
 	},
 	"rpc": {
 		Ours: []string{"raft/consensus"}, Others: []string{msgpack},
-		Tests: []string{"rpc/certs"}, // TLS is tried as raftnode makes it
+		Tests: []string{"rpc/codectest", "rpc/certs"}, // TLS is tried as raftnode makes it
 		Why:   "the transport carries messages and knows neither host nor disk; it reports events instead of logging",
 	},
 	"rpc/certs": {
 		Why: "certificates are files and what they say; whoever needs them links no transport",
+	},
+	"rpc/cborcodec": {
+		Ours: []string{"rpc", "raft/consensus"}, Others: []string{cbor},
+		Tests: []string{"rpc/codectest"},
+		Why:   "a codec that not everybody wants stands outside rpc, so that its library is linked only where it is imported",
+	},
+	"rpc/codectest": {
+		Tests: []string{"rpc/cborcodec", "wal"}, // that no codec reaches the disk
+		Ours:  []string{"rpc", "raft/consensus"},
+		Why:   "what every codec must keep is told without knowing any of them",
 	},
 	"wal": {
 		Ours: []string{"raft/consensus"}, Others: []string{tidwallWAL, xsys},
@@ -94,7 +107,7 @@ var Arrows = map[string]Allowed{
 		Why:    "the file system knows nothing of what is tried on it; it is a module of its own, so that nobody gets its dependencies with ours",
 	},
 	"cmd/raftnode": {
-		Ours:   []string{"raft", "raft/consensus", "rpc", "rpc/certs", "wal", "kv", "kv/api", "kv/server"},
+		Ours:   []string{"raft", "raft/consensus", "rpc", "rpc/certs", "rpc/cborcodec", "wal", "kv", "kv/api", "kv/server"},
 		Others: []string{cobra, pflag, yaml, hclog},
 		Why:    "the node joins host, disk, network and service, and drives none of them from outside",
 	},
@@ -106,6 +119,10 @@ var Arrows = map[string]Allowed{
 	"cmd/raftdrill": {
 		Ours: []string{"integration", "kv/client", "kv/api", "raft/sim", "kv/kvsim"}, Others: []string{cobra, pflag, xsys},
 		Why: "drills are run against real processes, or simulated; the terminal is asked how wide it is",
+	},
+	"scripts/bench/rpc": {
+		Ours: []string{"rpc", "rpc/cborcodec", "raft/consensus"}, Others: []string{hashicorp, hclog, msgpack, protobuf},
+		Why: "it compares the transport with others'; it is a module of its own, so that nobody gets those with ours",
 	},
 	"scripts/tidy":    {Why: "the walls must not lean on what they guard"},
 	"scripts/mutants": {Why: "the runner must work while the code is broken"},

@@ -1,0 +1,4 @@
+package rpc
+
+// Reflected is msgpack without what is written by hand.
+var Reflected = reflected

@@ -191,6 +191,16 @@ func (n *Node) forget() *process {
 // Pause stops the process with SIGSTOP: its sockets stay open, and nothing answers.
 func (n *Node) Pause() error { return n.setPaused(syscall.SIGSTOP, true) }
 
+// Reload makes the process read its certificates again, with SIGHUP. It does not wait.
+func (n *Node) Reload() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.proc == nil {
+		return fmt.Errorf("integration: %s does not run", n.ID)
+	}
+	return n.proc.signal(syscall.SIGHUP)
+}
+
 // Resume lets a paused process go on, with SIGCONT.
 func (n *Node) Resume() error { return n.setPaused(syscall.SIGCONT, false) }
 

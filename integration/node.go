@@ -116,6 +116,9 @@ func (n *Node) Args() []string {
 	if len(dials) > 0 {
 		args = append(args, "--dial", strings.Join(dials, ","))
 	}
+	if c.secrets != nil {
+		args = append(args, c.secrets.args(n.ID)...)
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return append(append(args, c.cfg.Args...), n.args...)

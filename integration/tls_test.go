@@ -142,7 +142,7 @@ func TestCertificatesAreExchangedUnderLoad(t *testing.T) {
 	answers(ctx, t, c, "before", "x")
 }
 
-// A node with the certificate of another cluster's authority comes to nothing, and disturbs nobody: terms stay.
+// A node with the certificate of another authority comes to nothing, and disturbs nobody: terms stay.
 func TestNodeOfAnotherAuthorityIsRefused(t *testing.T) {
 	c, ctx := startTLS(t)
 	put(ctx, t, c, "k", "v")
@@ -169,7 +169,6 @@ func TestNodeOfAnotherAuthorityIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.secrets = ours
-	refused(ctx, t, leader, "was not signed by an authority that is trusted here")
 	refused(ctx, t, n, "was not signed by an authority that is trusted here")
 	put(ctx, t, c, "k", "w")
 	if status, err := c.Status(ctx, leader); err != nil || status.Role != "leader" || status.Term != before.Term {

@@ -53,7 +53,7 @@ const changeLimit = 10 * time.Second
 
 // Change makes the cluster change its members, however often leaders die over it. When ctx ends first, nobody knows.
 func (c *Cluster) Change(ctx context.Context, change api.MemberChange) error {
-	kv, err := client.New(client.Config{Endpoints: c.Endpoints(), Timeout: changeLimit})
+	kv, err := c.client(client.Config{Endpoints: c.Endpoints(), Timeout: changeLimit})
 	if err != nil {
 		return err
 	}

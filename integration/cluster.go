@@ -25,6 +25,8 @@ type Config struct {
 	// Plain means no links: the nodes reach each other at their addresses in --cluster, as in production, and each comes
 	// back where it was. The ports are free ones that the kernel gives to nobody by itself.
 	Plain bool
+	// TLS means certificates for everybody: nodes and clients speak TLS, and nothing else.
+	TLS bool
 
 	sky *weather // of the links between nodes; nil: always fine, and nobody counts
 }
@@ -36,6 +38,7 @@ type Cluster struct {
 	links    [][]*Link // links[i][j] carries what node i says to node j; nil where i == j; empty if Plain
 	fronts   []*Link   // fronts[i] brings clients to node i, at an address that outlives its restarts; empty if Plain
 	http     *http.Client
+	secrets  *secrets // nil without TLS
 
 	mu    sync.Mutex // a leaf
 	nodes []*Node    // those that take part at present
@@ -53,6 +56,13 @@ func NewCluster(cfg Config) (*Cluster, error) {
 		return nil, fmt.Errorf("integration: a cluster of %d nodes and %d to spare: choose 1 to 9", cfg.Nodes, cfg.Spares)
 	}
 	c := &Cluster{cfg: cfg, http: &http.Client{Timeout: statusLimit, Transport: &http.Transport{}}}
+	if cfg.TLS {
+		var err error
+		if c.secrets, err = newSecrets(filepath.Join(cfg.Dir, "certs"), cfg.Nodes+cfg.Spares); err != nil {
+			return nil, err
+		}
+		c.http.Transport = &http.Transport{TLSClientConfig: c.secrets.client}
+	}
 	for i := range cfg.Nodes + cfg.Spares {
 		id := fmt.Sprintf("n%d", i+1)
 		c.everyone = append(c.everyone, &Node{
@@ -219,7 +229,7 @@ func (c *Cluster) get(ctx context.Context, n *Node, path string) (*http.Response
 	if !ok {
 		return nil, fmt.Errorf("integration: %s does not run", n.ID)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.scheme()+addr+path, nil)
 	if err != nil {
 		return nil, fmt.Errorf("integration: ask %s: %w", n.ID, err)
 	}

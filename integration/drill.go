@@ -178,7 +178,7 @@ func (d *Drill) finish(ctx context.Context) (finals Finals, err error) {
 
 // lastWrite writes one more key, with all the patience that there is.
 func (d *Drill) lastWrite(ctx context.Context) error {
-	c, err := client.New(client.Config{Endpoints: d.Cluster.Endpoints(), Timeout: patience})
+	c, err := d.Cluster.client(client.Config{Endpoints: d.Cluster.Endpoints(), Timeout: patience})
 	if err != nil {
 		return err
 	}
@@ -200,7 +200,7 @@ func (d *Drill) readAll(ctx context.Context) (Finals, error) {
 	finals := Finals{}
 	for _, n := range d.Cluster.Nodes() {
 		addr, _ := n.ClientAddr()
-		c, err := client.New(client.Config{Endpoints: []string{addr}, NoRetry: true})
+		c, err := d.Cluster.client(client.Config{Endpoints: []string{addr}, NoRetry: true})
 		if err != nil {
 			return nil, err
 		}

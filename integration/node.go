@@ -118,6 +118,9 @@ func (n *Node) Args() []string {
 	if len(dials) > 0 {
 		args = append(args, "--dial", strings.Join(dials, ","))
 	}
+	if c.secrets != nil {
+		args = append(args, c.secrets.args(n.ID)...)
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return append(append(args, c.cfg.Args...), n.args...)
@@ -192,6 +195,16 @@ func (n *Node) forget() *process {
 
 // Pause stops the process with SIGSTOP: its sockets stay open, and nothing answers.
 func (n *Node) Pause() error { return n.setPaused(syscall.SIGSTOP, true) }
+
+// Reload makes the process read its certificates again, with SIGHUP. It does not wait.
+func (n *Node) Reload() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.proc == nil {
+		return fmt.Errorf("integration: %s does not run", n.ID)
+	}
+	return n.proc.signal(syscall.SIGHUP)
+}
 
 // Resume lets a paused process go on, with SIGCONT.
 func (n *Node) Resume() error { return n.setPaused(syscall.SIGCONT, false) }

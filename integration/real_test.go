@@ -91,7 +91,7 @@ func start(ctx context.Context, t *testing.T, c *Cluster) {
 // clientOf speaks to the whole cluster.
 func clientOf(t *testing.T, c *Cluster) *client.Client {
 	t.Helper()
-	kv, err := client.New(client.Config{Endpoints: c.Endpoints(), Timeout: patience})
+	kv, err := c.client(client.Config{Endpoints: c.Endpoints(), Timeout: patience})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ type Options struct {
 	Rounds   int           // 0: what the scenario says
 	Duration time.Duration // 0: as many rounds; else rounds until this is over
 	Load     Load
+	TLS      bool // for nodes and clients
 	// Out is where to put histories, data and logs. "": a temporary directory, which is removed after a run that passed.
 	Out     string
 	Narrate func(Step) // called as things happen; may be nil
@@ -56,7 +57,7 @@ func Run(ctx context.Context, opts Options) (report Report, err error) {
 		return report, err
 	}
 	report.Dir = dir
-	cluster, err := NewCluster(Config{Binary: opts.Binary, Nodes: opts.Nodes, Spares: scenario.Spares, Args: scenario.Args, Dir: dir})
+	cluster, err := NewCluster(Config{Binary: opts.Binary, Nodes: opts.Nodes, Spares: scenario.Spares, Args: scenario.Args, Dir: dir, TLS: opts.TLS})
 	if err != nil {
 		return report, err
 	}

@@ -56,7 +56,7 @@ type Workload struct {
 // StartWorkload lets clients work until Stop. Which keys and operations each chooses is a matter of the seed.
 func StartWorkload(c *Cluster, h *History, load Load, seed uint64) (*Workload, error) {
 	w := &Workload{cluster: c, history: h, load: load.orDefault(), keys: newKeyspace(), stop: make(chan struct{})}
-	shared, err := client.New(client.Config{Endpoints: c.Endpoints(), Timeout: 5 * w.load.Limit})
+	shared, err := c.client(client.Config{Endpoints: c.Endpoints(), Timeout: 5 * w.load.Limit})
 	if err != nil {
 		return nil, fmt.Errorf("integration: workload: %w", err)
 	}
@@ -104,7 +104,7 @@ func (d *direct) node(rng *rand.Rand) (*client.Client, string, bool) {
 	if c := d.clients[addr]; c != nil {
 		return c, node.ID, true
 	}
-	c, err := client.New(client.Config{Endpoints: []string{addr}, Timeout: d.limit, NoRetry: true})
+	c, err := d.cluster.client(client.Config{Endpoints: []string{addr}, Timeout: d.limit, NoRetry: true})
 	if err != nil {
 		return nil, node.ID, false // a node that tells an address that is none: readiness will not come either
 	}

@@ -31,16 +31,21 @@ func Ask(ctx context.Context, cfg Config, peer consensus.ServerID, address, word
 	}
 	dialing, cancel := context.WithTimeout(ctx, cfg.DialTimeout)
 	defer cancel()
-	conn, err := cfg.Dial(dialing, address)
+	raw, err := cfg.Dial(dialing, address)
 	if err != nil {
 		return "", err
 	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	if err := conn.SetDeadline(time.Now().Add(cfg.HandshakeTimeout)); err != nil {
+	defer raw.Close()
+	defer context.AfterFunc(ctx, func() { raw.Close() })()
+	if err := raw.SetDeadline(time.Now().Add(cfg.HandshakeTimeout)); err != nil {
 		return "", err
 	}
-	h := newLink(&cfg, nil, peer, address).hello()
+	link := newLink(&cfg, nil, peer, address)
+	conn, err := link.secure(raw)
+	if err != nil {
+		return "", err
+	}
+	h := link.hello()
 	if _, err := conn.Write(h.append(nil)); err != nil {
 		return "", fmt.Errorf("handshake: %w", err)
 	}

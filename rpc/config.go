@@ -2,6 +2,8 @@ package rpc
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"maps"
@@ -39,6 +41,13 @@ type Config struct {
 	// it gave, for answers: see [Transport.Send]. At most 16 such servers are connected at once. Admit is asked, too. The error
 	// is told to both sides. Without Unknown, all but peers are refused. It is called from several goroutines.
 	Unknown func(id consensus.ServerID, address, store string) error
+	// TLS, if set, gives what each connection, dialed or accepted, is secured with. It is asked once for each, so that certificates can be exchanged
+	// while the transport runs. Each end must verify the other, and ask for nothing less than what makes Identify true: without a host's name, by
+	// VerifyConnection. Without TLS, connections are plain. A plain end and a secured one turn each other away.
+	TLS func() *tls.Config
+	// Identify tells which server a certificate is of that was verified. It must be set with TLS. Who connects must be that server, and whoever is
+	// reached the one that was meant.
+	Identify func(*x509.Certificate) (consensus.ServerID, error)
 	// Codec is the name of the codec that this server writes: "msgpack" (the default), "json", "cbor" where
 	// rpc/cborcodec is imported, or one given to [RegisterCodec]. Where the peer does not know it, another that both know is written. It reads any
 	// that is registered.
@@ -147,6 +156,9 @@ func (cfg *Config) checkNames() []error {
 	}
 	if len(cfg.Advertise) > maxAdvertise {
 		errs = append(errs, fmt.Errorf("Advertise has %d bytes, at most %d are allowed", len(cfg.Advertise), maxAdvertise))
+	}
+	if (cfg.TLS == nil) != (cfg.Identify == nil) {
+		errs = append(errs, errors.New("TLS and Identify must be set together: an end that is not known is not secure"))
 	}
 	if lookup(cfg.Codec) == nil {
 		errs = append(errs, fmt.Errorf("there is no codec %q; known are %q", cfg.Codec, Codecs()))

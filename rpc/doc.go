@@ -31,13 +31,16 @@
 //   - A peer that vanished without a word is noticed within IdleTimeout, one that closed at once; a
 //     peer that comes back is dialed as soon as it is heard of.
 //   - deliver may block: the peer's connection is then not read, and the others' are.
+//   - With Config.TLS, nothing is said or heard on a connection before its other end has proved, by its certificate, which server it is; and it is taken
+//     for no other. Package rpc/certs makes what that needs. Certificates are exchanged while connections stand.
 //   - When Run has returned, no goroutine of this package runs and every connection is closed.
 //
 // # What it does not promise
 //
 //   - Messages may be lost: Raft repeats. When a link goes down, what waits on it is dropped.
-//   - It does not encrypt, and it does not prove who the other end is: the names in the handshake
-//     guard against mistakes, not against malice. Keep the port on a trusted network.
+//   - Without Config.TLS it does not encrypt, and does not prove who the other end is: the names in the handshake
+//     guard against mistakes, not against malice. Keep such a port on a trusted network.
+//   - A server that has proved who it is, is believed.
 //   - A codec is trusted code. Those of this package, and of rpc/cborcodec, refuse everything that they would not have
 //     written themselves. rpc/codectest tries whether yours does.
 //

@@ -92,7 +92,7 @@ func FuzzHandshake(f *testing.F) {
 			if h.highest == highestVersion && !bytes.Equal(again, stream) { // others may have fewer fields, or more
 				t.Errorf("%x was taken for %x", stream, again)
 			}
-			if _, err := in.judge(h); err == nil && (h.cluster != "test" || h.sender != "b" || h.receiver != "a") {
+			if _, err := in.judge(h, ""); err == nil && (h.cluster != "test" || h.sender != "b" || h.receiver != "a") {
 				t.Errorf("accepted %+v", h)
 			}
 		}

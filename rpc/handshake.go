@@ -287,6 +287,7 @@ func readMagic(r io.Reader, buf []byte) error {
 type strangeError struct {
 	what string // "an HTTP request", ...
 	http bool
+	tls  bool
 }
 
 func (e strangeError) Error() string { return e.what + " came in place of a handshake" }
@@ -303,7 +304,7 @@ func notPeer(first []byte) strangeError {
 	case bytes.HasPrefix(first, []byte("HTTP/")):
 		return strangeError{what: "an HTTP response"}
 	case first[0] == 0x16: // the record type of a TLS handshake
-		return strangeError{what: "a TLS hello"}
+		return strangeError{what: "a TLS hello", tls: true}
 	}
 	return strangeError{what: fmt.Sprintf("garbage (%q)", first)}
 }

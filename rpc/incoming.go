@@ -24,8 +24,9 @@ type incoming struct {
 
 // inConn is one of these connections.
 type inConn struct {
-	conn   net.Conn
-	number uint64 // in the order in which they came
+	conn   net.Conn // as it was accepted; closing it ends all
+	stream net.Conn // what is said on it, which is conn if that is not secured; of the goroutine that serves it
+	number uint64   // in the order in which they came
 	gone   chan struct{}
 	once   sync.Once
 	why    error // set before gone is closed
@@ -74,7 +75,7 @@ func (in *incoming) admit(conn net.Conn) *inConn {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.accepted++
-	c := &inConn{conn: conn, number: in.accepted, gone: make(chan struct{})}
+	c := &inConn{conn: conn, stream: conn, number: in.accepted, gone: make(chan struct{})}
 	if in.stopped {
 		c.throwOut(errStopped)
 		return nil

@@ -128,11 +128,12 @@ func (l *Link) connect(ctx context.Context, address string) (net.Conn, error) {
 	if !l.attach(conn, address) {
 		return nil, net.ErrClosed
 	}
-	if err := l.greet(conn); err != nil {
+	stream, err := l.greet(conn)
+	if err != nil {
 		l.detach()
 		return nil, err
 	}
-	return conn, nil
+	return stream, nil
 }
 
 // refusedError is the reason that a peer gave for refusing this server.
@@ -150,30 +151,34 @@ func (l *Link) hello() *hello {
 	}
 }
 
-// greet sends the hello and judges the answer.
-func (l *Link) greet(conn net.Conn) error {
-	if err := conn.SetDeadline(time.Now().Add(l.cfg.HandshakeTimeout)); err != nil {
-		return err
+// greet secures the connection, if it is to be, sends the hello and judges the answer. It gives what is to be written to.
+func (l *Link) greet(raw net.Conn) (net.Conn, error) {
+	if err := raw.SetDeadline(time.Now().Add(l.cfg.HandshakeTimeout)); err != nil {
+		return nil, err
+	}
+	conn, err := l.secure(raw)
+	if err != nil {
+		return nil, err
 	}
 	h := l.hello()
 	if _, err := conn.Write(h.append(nil)); err != nil {
-		return fmt.Errorf("handshake: %w", err)
+		return nil, fmt.Errorf("handshake: %w", err)
 	}
 	a, err := readAnswer(conn)
 	if err != nil {
-		return fmt.Errorf("handshake: %w", err)
+		return nil, fmt.Errorf("handshake: %w", alert(err))
 	}
 	if !a.accepted && a.cluster == "" && a.server == l.id { // it is starting, and that is nobody's mistake
-		return errors.New(a.reason)
+		return nil, errors.New(a.reason)
 	}
 	if !a.accepted {
-		return refusedError{a.reason}
+		return nil, refusedError{a.reason}
 	}
 	if err := a.check(l.cfg, l.id); err != nil {
-		return err
+		return nil, err
 	}
 	l.agree(a)
-	return conn.SetDeadline(time.Time{})
+	return conn, conn.SetDeadline(time.Time{})
 }
 
 func (l *Link) reportFailure(ctx context.Context, address string, err error) {

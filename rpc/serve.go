@@ -83,7 +83,11 @@ func (in *incoming) greet(c *inConn, e *Event) (*hello, *Link, error) {
 	if err := c.conn.SetDeadline(time.Now().Add(in.cfg.HandshakeTimeout)); err != nil {
 		return nil, nil, err
 	}
-	h, err := readHello(c.conn)
+	proved, err := c.secure(in.cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	h, err := readHello(c.stream)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -96,7 +100,7 @@ func (in *incoming) greet(c *inConn, e *Event) (*hello, *Link, error) {
 	}
 	a := answer{cluster: in.cfg.Cluster, server: in.cfg.ID, store: in.cfg.Store, incarnation: in.cfg.incarnation(h.sender)}
 	a.agree(in.cfg, h)
-	link, err := in.judge(h)
+	link, err := in.judge(h, proved)
 	if err == nil {
 		e.Peer = h.sender
 		if !in.register(c, h) {
@@ -108,12 +112,12 @@ func (in *incoming) greet(c *inConn, e *Event) (*hello, *Link, error) {
 	}
 	if a.accepted = err == nil; !a.accepted {
 		a.reason = err.Error()
-		_, _ = c.conn.Write(a.append(nil)) // if it fails the caller learns less, and that is all
+		_, _ = c.stream.Write(a.append(nil)) // if it fails the caller learns less, and that is all
 		return nil, link, err
 	}
 	link.told.Store(&h.advertise)
 	link.features.Store(h.features & in.cfg.Features)
-	if _, err := c.conn.Write(a.append(nil)); err != nil {
+	if _, err := c.stream.Write(a.append(nil)); err != nil {
 		return nil, link, err
 	}
 	if err := c.conn.SetDeadline(time.Time{}); err != nil {
@@ -123,8 +127,12 @@ func (in *incoming) greet(c *inConn, e *Event) (*hello, *Link, error) {
 	return h, link, nil
 }
 
-// judge gives the link to the server that sent h, or the reason why it is not let in. It takes the link into use.
-func (in *incoming) judge(h *hello) (*Link, error) {
+// judge gives the link to the server that sent h, or the reason why it is not let in. It takes the link into use. proved is whose certificate
+// it showed.
+func (in *incoming) judge(h *hello, proved consensus.ServerID) (*Link, error) {
+	if in.cfg.TLS != nil && h.sender != proved {
+		return nil, fmt.Errorf("the caller calls itself %q, and its certificate is that of %q", h.sender, proved)
+	}
 	if reason := h.refusal(in.cfg); reason != "" {
 		return nil, errors.New(reason)
 	}
@@ -153,6 +161,10 @@ func (in *incoming) explain(err error) string {
 	switch {
 	case errors.As(err, &strange) && strange.http && in.cfg.Advertise != "":
 		return fmt.Sprintf("an HTTP request came to the peer port; the client port is %s", printable(in.cfg.Advertise))
+	case errors.As(err, &strange) && strange.tls:
+		return strange.what + " came to the peer port, which does not speak TLS here: it must be configured on all servers or on none"
+	case errors.As(err, &strange) && in.cfg.TLS != nil:
+		return strange.what + " came to the peer port, which speaks TLS only"
 	case errors.As(err, &strange):
 		return strange.what + " came to the peer port"
 	case errors.As(err, &timeout) && timeout.Timeout():
@@ -172,8 +184,8 @@ func (in *incoming) read(c *inConn, h *hello, link *Link, deliver func(consensus
 	var (
 		stats  = &link.stats
 		codec  = lookup(h.choose())
-		heart  = &heart{conn: c.conn, interval: in.cfg.KeepaliveInterval, idle: in.cfg.IdleTimeout}
-		alive  = &aliveReader{conn: c.conn, idle: in.cfg.IdleTimeout, heard: heart.beat}
+		heart  = &heart{conn: c.stream, interval: in.cfg.KeepaliveInterval, idle: in.cfg.IdleTimeout}
+		alive  = &aliveReader{conn: c.stream, idle: in.cfg.IdleTimeout, heard: heart.beat}
 		frames = &frameReader{r: alive, max: in.cfg.MaxFrameBytes}
 	)
 	for {

@@ -19,6 +19,8 @@
 // bench writes keys of its own, below bench/, and deletes them in the end. doctor and log look at a data directory, with or without a node, and change nothing. log diff exits 2 when a log cannot be read, since
 // then it is unknown whether they differ.
 //
+// certs makes certificates, in files that nobody else can read, and overwrites none.
+//
 // # What it does not promise
 //
 // log diff keeps 24 bytes for each entry of both logs, and both snapshots if it compares them.

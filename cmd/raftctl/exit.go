@@ -60,6 +60,8 @@ func hintFor(err error) string {
 		return "See `" + wrong.command + " --help`."
 	case client.CodeOf(err) == api.CodeNotMember:
 		return "--endpoints or " + endpointsEnv + " names others"
+	case client.CodeOf(err) == api.CodeTLS:
+		return "--tls-ca names who signs the nodes' certificates; --tls-cert and --tls-key show who you are. `raftctl certs show FILE` says what is in one"
 	case client.CodeOf(err) == api.CodeNoSpace:
 		return "`raftctl status` shows how much room each node has"
 	case client.CodeOf(err) == api.CodeUnreachable:

@@ -15,6 +15,7 @@ import (
 
 	"github.com/raftnode/raft/kv/api"
 	"github.com/raftnode/raft/kv/client"
+	"github.com/raftnode/raft/rpc/certs"
 )
 
 const (
@@ -62,6 +63,7 @@ type globals struct {
 	endpoints []string
 	timeout   time.Duration
 	output    string
+	tls       certs.Files
 }
 
 func newRootCommand() *cobra.Command {
@@ -92,15 +94,18 @@ func newRootCommand() *cobra.Command {
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsages | plain"))
 	flags := root.PersistentFlags()
 	flags.StringSliceVar(&g.endpoints, "endpoints", strings.Split(defaultEndpoints, ","),
-		"client addresses (host:port) of the nodes; any will do, more are for when one is down; or "+endpointsEnv)
+		"client addresses (host:port, or https://host:port) of the nodes; any will do, more are for when one is down; or "+endpointsEnv)
 	flags.DurationVar(&g.timeout, "timeout", api.DefaultTimeout, "how long to try, at most "+api.MaxTimeout.String())
+	for _, f := range g.tlsFlags() {
+		flags.StringVar(f.value, f.name, "", f.help+"; or "+f.variable())
+	}
 	flags.StringVarP(&g.output, "output", "o", "table", "table for people, json for programs")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	root.AddCommand(
 		newPutCommand(&g), newAppendCommand(&g), newDelCommand(&g),
 		newGetCommand(&g), newLsCommand(&g),
 		newStatusCommand(&g), newMembersCommand(&g), newTransferCommand(&g), newSnapshotCommand(&g),
-		newLogCommand(), newDoctorCommand(), newBenchCommand(&g), newVersionCommand(&g),
+		newLogCommand(), newDoctorCommand(), newBenchCommand(&g), newCertsCommand(), newVersionCommand(&g),
 	)
 	return root
 }
@@ -153,6 +158,11 @@ func (g *globals) check(cmd *cobra.Command) error {
 	if env := os.Getenv(endpointsEnv); env != "" && !cmd.Flags().Changed("endpoints") {
 		g.endpoints = strings.Split(env, ",")
 	}
+	for _, f := range g.tlsFlags() {
+		if env := os.Getenv(f.variable()); env != "" && !cmd.Flags().Changed(f.name) {
+			*f.value = env
+		}
+	}
 	if g.output != "table" && g.output != "json" {
 		return usage(cmd, "-o %q is neither table nor json", g.output)
 	}
@@ -166,7 +176,11 @@ func (g *globals) json() bool { return g.output == "json" }
 
 // connect makes the client. What it refuses is a mistake in the flags.
 func (g *globals) connect(cmd *cobra.Command) (*client.Client, error) {
-	c, err := client.New(client.Config{Endpoints: g.endpoints, Timeout: g.timeout})
+	secure, err := g.secure()
+	if err != nil {
+		return nil, usage(cmd, "%w", err)
+	}
+	c, err := client.New(client.Config{Endpoints: g.endpoints, Timeout: g.timeout, TLS: secure})
 	if err != nil {
 		return nil, usage(cmd, "%s", strings.TrimPrefix(err.Error(), "kv/client: "))
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/raftnode/raft/raft"
+	"github.com/raftnode/raft/rpc/certs"
 )
 
 // config is what serve runs with, once every mistake has been found.
@@ -23,8 +24,10 @@ type config struct {
 	clusterID       string // "": made at founding, or asked for
 	join            bool
 	advertisePeer   string // where others reach this node; "": where it listens
-	snapshotEntries int    // 0: not counted
-	snapshotBytes   int    // 0: not counted
+	peerTLS         certs.Files
+	clientTLS       certs.Files // its CA may be left out
+	snapshotEntries int         // 0: not counted
+	snapshotBytes   int         // 0: not counted
 	heartbeat       time.Duration
 	electionTimeout time.Duration
 	lowSpace        int64 // 0: free space is not looked at; unset: the disk decides
@@ -47,6 +50,7 @@ func (c *config) check() error {
 	if _, self := c.dial[c.id]; self {
 		errs = append(errs, fmt.Errorf("--dial names %s, which is this node: leave it out", c.id))
 	}
+	errs = append(errs, together("--peer-tls", c.peerTLS, true), together("--client-tls", c.clientTLS, false))
 	if c.heartbeat > 0 && c.electionTimeout > 0 && c.electionTimeout < 2*c.heartbeat {
 		errs = append(errs, fmt.Errorf("--election-timeout %v must be at least twice --heartbeat %v, or followers stand for election under a healthy leader",
 			c.electionTimeout, c.heartbeat))

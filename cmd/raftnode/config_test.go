@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/raftnode/raft/raft"
+	"github.com/raftnode/raft/rpc/certs"
 )
 
 const trio = "n1=127.0.0.1:7001,n2=127.0.0.1:7002,n3=127.0.0.1:7003"
@@ -125,6 +126,7 @@ func TestEverySettingFromEverySource(t *testing.T) {
 	values := map[string]string{
 		"id": "n4", "join": "true", "advertise-peer": "127.0.0.1:4", "snapshot-entries": "5", "snapshot-bytes": "6KiB", "low-space": "3GiB", "reserve": "8KiB", "data-dir": "elsewhere", "cluster": trio, "listen-client": "127.0.0.1:1", "listen-peer": "127.0.0.1:2",
 		"dial": "n3=127.0.0.1:3", "heartbeat": "7ms", "election-timeout": "70ms", "cluster-id": "given", "codec": "json", "log-level": "debug", "log-format": "json",
+		"peer-tls-cert": "p", "peer-tls-key": "q", "peer-tls-ca": "r", "client-tls-cert": "s", "client-tls-key": "t", "client-tls-ca": "u",
 	}
 	var args []string
 	environment := map[string]string{}
@@ -148,7 +150,8 @@ func TestEverySettingFromEverySource(t *testing.T) {
 	for _, got := range []*config{fromEnvironment, fromFile, fromNamedFile} {
 		if got == nil || got.id != "n4" || !got.join || got.advertisePeer != "127.0.0.1:4" || got.snapshotEntries != 5 || got.snapshotBytes != 6<<10 || got.lowSpace != 3<<30 || got.reserve != 8<<10 || got.dataDir != "elsewhere" || got.dial["n3"] != "127.0.0.1:3" || got.cluster["n1"] != want.cluster["n1"] ||
 			got.electionTimeout != 70*time.Millisecond || got.codec != "json" || got.clusterID != "given" || got.logLevel != "debug" || got.logFormat != "json" ||
-			got.listenClient != "127.0.0.1:1" || got.listenPeer != "127.0.0.1:2" {
+			got.listenClient != "127.0.0.1:1" || got.listenPeer != "127.0.0.1:2" ||
+			got.peerTLS != (certs.Files{Cert: "p", Key: "q", CA: "r"}) || got.clientTLS != (certs.Files{Cert: "s", Key: "t", CA: "u"}) {
 			t.Errorf("got %+v, %v %v %v; want %+v", got, wrong1, wrong2, wrong3, want)
 		}
 	}

@@ -24,6 +24,9 @@
 //     then, /readyz and all else say what they wait for. Afterwards it stands in the data directory, and nobody is asked. With --cluster-id
 //     nobody is asked at all. So two clusters of one list never mix. The sum of the founding list stands behind the random part: nodes with different
 //     lists refuse each other and say so.
+//   - With --peer-tls-cert, members speak TLS 1.3 with each other, and only with those whose certificates name them, in the same cluster. With
+//     --client-tls-cert, clients are served over TLS, and with --client-tls-ca only those with a certificate. SIGHUP makes it read all these files
+//     again, for new connections; what cannot be used is told, and changes nothing.
 //   - A data directory belongs to one node of one cluster, and to one process at a time.
 //   - Exit code 0: it was asked to stop, by SIGTERM or SIGINT, and did within 8 seconds. 1: it cannot start or must stop; the last line on stderr
 //     says why and what to do. 64: the command or the configuration is wrong.
@@ -33,7 +36,8 @@
 //
 // The disk is looked at once a second: one that others fill faster than that can be full before it is noticed, and then the node ends.
 //
-// There is no TLS and no authentication: it listens where it is told to, and warns if others can reach that.
+// Without certificates there is no TLS and no authentication: it listens where it is told to, and warns if others can reach that. Every client with a
+// certificate may do everything.
 // The state and the log behind the last snapshot are held in memory. A node that comes back with an old copy of its data directory
 // is refused by those that knew a later start on it; of a copy that was made since the last start nobody can tell,
 // and if that is started first, the rightful one is refused.

@@ -131,7 +131,7 @@ func (n *node) await(ctx context.Context) (string, error) {
 		}
 	})
 	waiting := server.NewHTTPServer(server.NotYet("this node " + text))
-	running.Go(func() { _ = waiting.Serve(borrow(n.clients)) }) // ends with Close
+	running.Go(func() { _ = waiting.Serve(n.secrets.forClients(borrow(n.clients))) }) // ends with Close
 	id := n.askOn(ctx)
 	stop()
 	_ = waiting.Close()
@@ -207,7 +207,7 @@ func (n *node) ask(ctx context.Context, tell func(string, ...any)) string {
 
 // stranger is how this node speaks before it knows its cluster.
 func (n *node) stranger() rpc.Config {
-	return rpc.Config{ID: n.config.id, Codec: n.config.codec, HandshakeTimeout: askFirst, DialTimeout: askFirst}
+	return rpc.Config{ID: n.config.id, Codec: n.config.codec, TLS: n.secrets.betweenPeers(), Identify: n.secrets.identify(), HandshakeTimeout: askFirst, DialTimeout: askFirst}
 }
 
 // known gives where this node reaches the others that its flags name: the founders, of whom none may be left, and those in --dial.

@@ -92,13 +92,33 @@ func sameCluster(c *config) string {
 	return "--cluster must be the same on all nodes; here it is " + strings.Join(members, ",")
 }
 
-// warnIfOpen warns of an address that other machines can reach.
-func warnIfOpen(log hclog.Logger, flag string, address net.Addr) {
+// warnIfOpen warns of an address that other machines can reach, if not everybody who connects there has to prove who he is.
+func warnIfOpen(log hclog.Logger, flag string, address net.Addr, guard guard) {
 	tcp, ok := address.(*net.TCPAddr)
-	if !ok || tcp.IP.IsLoopback() {
+	if !ok || tcp.IP.IsLoopback() || guard.proof {
 		return
 	}
-	log.Warn("NOT PROTECTED: "+flag+" can be reached from other machines, and there is no TLS and no authentication: "+
-		"whoever reaches it can read and change everything. Listen on 127.0.0.1, or let a firewall or VPN admit members and clients only",
-		"address", address)
+	log.Warn("NOT PROTECTED: "+flag+" can be reached from other machines, and there is "+guard.lack+": "+
+		"whoever reaches it can read and change everything. "+guard.advice, "address", address)
+}
+
+// guard is what keeps strangers from a port.
+type guard struct {
+	proof  bool   // who connects must prove who he is
+	lack   string // what is not there
+	advice string
+}
+
+// peerGuard and clientGuard tell what guards the two ports.
+func (c *config) peerGuard() guard {
+	return guard{c.peerTLS.Cert != "", "no TLS and no authentication", "Give --peer-tls-cert, --peer-tls-key and --peer-tls-ca on all nodes " +
+		"(`raftctl certs init` makes what they need), or listen on 127.0.0.1, or let a firewall or VPN admit members only"}
+}
+
+func (c *config) clientGuard() guard {
+	if c.clientTLS.Cert != "" {
+		return guard{c.clientTLS.CA != "", "no authentication", "Give --client-tls-ca, so that clients need a certificate, or let a firewall or VPN admit clients only"}
+	}
+	return guard{false, "no TLS and no authentication", "Give --client-tls-cert, --client-tls-key and --client-tls-ca " +
+		"(`raftctl certs init` makes what they need), or listen on 127.0.0.1, or let a firewall or VPN admit clients only"}
 }

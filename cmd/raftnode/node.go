@@ -37,6 +37,7 @@ type node struct {
 	config    *config
 	clusterID string
 	log       hclog.Logger
+	secrets   *secrets
 	disk      *wal.Log
 	peers     net.Listener
 	clients   net.Listener
@@ -84,6 +85,9 @@ func serve(ctx context.Context, c *config, log hclog.Logger) error {
 // shows that no other process is this node.
 func (n *node) assemble(ctx context.Context) (err error) {
 	c := n.config
+	if n.secrets, err = openSecrets(n.log.Named("tls"), c); err != nil {
+		return err
+	}
 	if n.peers, err = listen(ctx, "--listen-peer", c.listenPeer); err != nil {
 		return err
 	}
@@ -147,8 +151,8 @@ func (n *node) connect() (err error) {
 	n.watch.place.listens = c.listens(n.peers.Addr())
 	tell := logEvent(n.log.Named("rpc"), c, n.clusterID)
 	n.transport, err = rpc.New(rpc.Config{
-		Cluster: n.clusterID, ID: c.id, Codec: c.codec,
-		Address: address, Advertise: reachable(n.clients.Addr(), address),
+		Cluster: n.clusterID, ID: c.id, Codec: c.codec, TLS: n.secrets.betweenPeers(), Identify: n.secrets.identify(),
+		Address: address, Advertise: n.secrets.scheme() + reachable(n.clients.Addr(), address),
 		Store: n.disk.Recovery().Store, Incarnation: n.incarnation, Admit: n.stores.admit,
 		Unknown: n.detours.note, Dial: n.detours.dial,
 		OnEvent: func(e rpc.Event) {
@@ -168,6 +172,7 @@ func (n *node) connect() (err error) {
 	}
 	n.service, err = server.New(server.Config{
 		Raft: n.raft, Store: store, ClientAddress: n.clientAddress(address), Cluster: n.clusterID, Version: version(),
+		TLS:  n.secrets.toOthers(),
 		Disk: n.space.status,
 	})
 	if err != nil {
@@ -186,7 +191,7 @@ func (n *node) incarnation(peer raft.ServerID) string { return n.disk.Incarnatio
 
 // clientAddress gives where each node serves clients: the others tell when they connect.
 func (n *node) clientAddress(peerAddress string) func(raft.ServerID) (string, bool) {
-	own := reachable(n.clients.Addr(), peerAddress)
+	own := n.secrets.scheme() + reachable(n.clients.Addr(), peerAddress)
 	return func(id raft.ServerID) (string, bool) {
 		if id == n.config.id {
 			return own, true
@@ -273,6 +278,7 @@ func (n *node) run(ctx context.Context) error {
 	part(n.serveClients)
 	running.Go(func() { n.watch.run(work, n.view) })
 	running.Go(func() { n.stores.run(work, n.log) })
+	running.Go(func() { n.secrets.run(work) })
 	running.Go(func() { n.space.run(work) })
 	running.Go(func() { n.space.shorten(work) })
 	if err := n.announce(); err != nil {
@@ -310,15 +316,15 @@ func (n *node) announce() error {
 	if err := here.publish(n.config.dataDir); err != nil {
 		return err
 	}
-	warnIfOpen(n.log, "--listen-peer", n.peers.Addr())
-	warnIfOpen(n.log, "--listen-client", n.clients.Addr())
+	warnIfOpen(n.log, "--listen-peer", n.peers.Addr(), n.config.peerGuard())
+	warnIfOpen(n.log, "--listen-client", n.clients.Addr(), n.config.clientGuard())
 	n.log.Info("serving", "clients", n.clients.Addr(), "peers", n.peers.Addr(), "pid", os.Getpid(),
 		"cluster", n.clusterID, "members", n.raft.Status().Config.String(), "version", version())
 	return nil
 }
 
 func (n *node) serveClients() error {
-	if err := n.http.Serve(n.clients); !errors.Is(err, http.ErrServerClosed) {
+	if err := n.http.Serve(n.secrets.forClients(n.clients)); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve clients: %w", err)
 	}
 	return nil

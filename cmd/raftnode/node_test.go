@@ -294,7 +294,7 @@ func TestWarnIfOpen(t *testing.T) {
 		"127.0.0.1": false, "127.9.9.9": false, "::1": false, "0.0.0.0": true, "::": true, "10.1.2.3": true,
 	} {
 		var out bytes.Buffer
-		warnIfOpen(hclog.New(&hclog.LoggerOptions{Output: &out}), "--listen-client", &net.TCPAddr{IP: net.ParseIP(address), Port: 1})
+		warnIfOpen(hclog.New(&hclog.LoggerOptions{Output: &out}), "--listen-client", &net.TCPAddr{IP: net.ParseIP(address), Port: 1}, guard{})
 		if warned := strings.Contains(out.String(), "NOT PROTECTED: --listen-client"); warned != open {
 			t.Errorf("%s: warned %v, want %v: %s", address, warned, open, out.String())
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/raftnode/raft/kv/api"
@@ -20,7 +21,7 @@ type option struct {
 }
 
 func options() []option {
-	return append(placeOptions(), workOptions()...)
+	return slices.Concat(placeOptions(), secretOptions(), workOptions())
 }
 
 // placeOptions say who this node is, and where it and the others are.

@@ -67,7 +67,7 @@ func get(t *testing.T, s *Sender, url string) (sent bool, err error) {
 }
 
 func TestASenderKnowsWhatItSent(t *testing.T) {
-	s := NewSender()
+	s := NewSender(nil)
 	defer s.Close()
 	answering := httptest.NewServer(http.RedirectHandler("/elsewhere", http.StatusFound))
 	defer answering.Close()

@@ -63,6 +63,7 @@ const (
 const (
 	CodeUnreachable Code = "unreachable" // rejected: no byte of the request left the client
 	CodeNoAnswer    Code = "no-answer"   // a write: unknown, it was sent; a read: rejected
+	CodeTLS         Code = "tls"         // rejected: client and server did not agree on TLS, so that no byte of the request was read
 )
 
 var statusOf = map[Code]int{

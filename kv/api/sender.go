@@ -2,10 +2,12 @@ package api
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"sync"
 	"time"
 )
@@ -17,22 +19,56 @@ type Sender struct {
 	transport *http.Transport
 }
 
-// NewSender makes a Sender. Close it when done.
-func NewSender() *Sender {
-	dialer := &net.Dialer{Timeout: 2 * time.Second, KeepAlive: 15 * time.Second}
+// NewSender makes a Sender. Close it when done. secure gives what the next https connection is made with; nil is as if it gave an empty
+// configuration.
+func NewSender(secure func() *tls.Config) *Sender {
+	d := &dialer{secure: secure, Dialer: net.Dialer{Timeout: 2 * time.Second, KeepAlive: 15 * time.Second}}
 	return &Sender{transport: &http.Transport{
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			conn, err := dialer.DialContext(ctx, network, address)
-			if err != nil {
-				return nil, err
-			}
-			return &watchedConn{Conn: conn}, nil
-		},
+		DialContext:            d.dial,
+		DialTLSContext:         d.dialTLS,
 		MaxIdleConnsPerHost:    64,
 		IdleConnTimeout:        30 * time.Second, // below the server's, so that it seldom closes first
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: 64 << 10,
 	}}
+}
+
+type dialer struct {
+	net.Dialer
+	secure func() *tls.Config
+}
+
+func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := d.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &watchedConn{Conn: conn}, nil
+}
+
+// secureTime bounds the TLS handshake.
+const secureTime = 2 * time.Second
+
+// dialTLS is in the place of the transport's own, to which certificates are given once and for all.
+func (d *dialer) dialTLS(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := d.dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if d.secure != nil {
+		config = d.secure().Clone()
+	}
+	if config.ServerName, _, err = net.SplitHostPort(address); err == nil {
+		secured := tls.Client(conn, config)
+		within, cancel := context.WithTimeout(ctx, secureTime)
+		defer cancel()
+		if err = secured.HandshakeContext(within); err == nil {
+			return secured, nil
+		}
+	}
+	conn.Close()
+	return nil, err
 }
 
 // Do sends the request. With an error, sent tells whether any byte of it may have left; if not, none
@@ -42,9 +78,24 @@ func (s *Sender) Do(req *http.Request) (resp *http.Response, sent bool, err erro
 	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { watch.got(info.Conn) }}
 	resp, err = s.transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
 	if err != nil {
-		return nil, watch.seal(), err
+		return nil, watch.seal() && !Unwelcome(err), err
 	}
 	return resp, true, nil
+}
+
+// Unwelcome tells whether a server ended the TLS handshake over the certificate of this end, or the lack of one. With TLS 1.3 the first request is sent before that
+// comes, and is not read.
+func Unwelcome(err error) bool {
+	var remote *net.OpError
+	if !errors.As(err, &remote) || remote.Op != "remote error" {
+		return false
+	}
+	switch strings.TrimPrefix(remote.Err.Error(), "tls: ") {
+	case "certificate required", "bad certificate", "unsupported certificate", "unknown certificate", "unknown certificate authority",
+		"expired certificate", "revoked certificate":
+		return true
+	}
+	return false
 }
 
 // Close closes the connections that nobody uses.
@@ -62,6 +113,9 @@ type watch struct {
 func (w *watch) got(conn net.Conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if secured, ok := conn.(*tls.Conn); ok {
+		conn = secured.NetConn()
+	}
 	watched, ok := conn.(*watchedConn)
 	if !ok {
 		w.opaque = true

@@ -91,10 +91,10 @@ func (c *Client) do(ctx context.Context, call *call) (*reply, *Error) {
 		case err.Outcome == api.Unknown && err.Code != api.CodeSessionUnknown && err.Code != api.CodeSessionStale:
 			doubt = err
 		}
-		if outside++; err.Code != api.CodeNotMember {
+		if outside++; err.Code != api.CodeNotMember && err.Code != api.CodeTLS {
 			outside = 0
 		}
-		if !again(call, err) || outside == len(c.endpoints) { // nobody is there who takes part
+		if !again(call, err) || outside == len(c.endpoints) { // nobody is there who takes part, and whom we trust
 			return nil, withDoubt(doubt, err)
 		}
 		c.passOver(which)
@@ -102,7 +102,7 @@ func (c *Client) do(ctx context.Context, call *call) (*reply, *Error) {
 			pause = pauseTime
 		}
 		wait := pause/2 + rand.N(pause/2)
-		if err.Code == api.CodeUnreachable && attempt%len(c.endpoints) != 0 {
+		if (err.Code == api.CodeUnreachable || err.Code == api.CodeTLS) && attempt%len(c.endpoints) != 0 {
 			wait = 0 // the next endpoint may do
 		}
 		if timeLeft(ctx) < wait+minRepeat {
@@ -129,7 +129,7 @@ func again(call *call, err *Error) bool {
 	}
 	switch err.Code {
 	case api.CodeUnreachable, api.CodeNoAnswer, api.CodeUnknown, api.CodeInternal,
-		api.CodeNotLeader, api.CodeNoLeader, api.CodeNoQuorum, api.CodeBusy, api.CodeClosing, api.CodeNotMember,
+		api.CodeNotLeader, api.CodeNoLeader, api.CodeNoQuorum, api.CodeBusy, api.CodeClosing, api.CodeNotMember, api.CodeTLS,
 		api.CodeNoSpace: // leadership may be on its way to a node that has room
 		return true
 	}
@@ -178,6 +178,9 @@ func (c *Client) once(ctx context.Context, endpoint string, call *call) (*reply,
 	began := time.Now()
 	resp, sent, err := c.sender.Do(req)
 	if err != nil {
+		if why := mistrust(err); why != "" && !sent {
+			return nil, call.insecure(endpoint, why, err)
+		}
 		if !sent {
 			return nil, &Error{Op: call.op, Code: api.CodeUnreachable, Outcome: api.Rejected, Detail: inWords("cannot be reached", err, began), Endpoint: endpoint, Err: err}
 		}
@@ -195,6 +198,8 @@ func (call *call) understand(endpoint string, resp *http.Response, began time.Ti
 		return nil, call.unanswered(endpoint, fmt.Errorf("the answer was cut short: %w", err), began)
 	case len(body) > maxAnswer:
 		return nil, call.unanswered(endpoint, fmt.Errorf("the answer is longer than %d bytes", maxAnswer), began)
+	case speaksTLS(resp, body):
+		return nil, call.insecure(endpoint, "the server speaks TLS: use https:// there", errors.New(resp.Status))
 	case resp.Header.Get(api.HeaderTerm) == "":
 		return nil, call.unanswered(endpoint, fmt.Errorf("what answers there is no node of this service: %s", resp.Status), began)
 	case resp.StatusCode == http.StatusOK:

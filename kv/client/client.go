@@ -1,6 +1,7 @@
 package client
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -16,12 +17,15 @@ import (
 
 // Config is what New needs. Endpoints must be set.
 type Config struct {
-	// Endpoints are the client addresses of the servers, as host:port or http://host:port. Any server will do; with
+	// Endpoints are the client addresses of the servers, as host:port, http://host:port or https://host:port. Any server will do; with
 	// several, the next is asked when one fails. The first is asked first.
 	Endpoints []string
 	// Timeout bounds each call, attempts and pauses together. Default 5s. An earlier deadline of the
 	// call's context counts. At most api.MaxTimeout.
 	Timeout time.Duration
+	// TLS is how servers are known, and how this client shows itself. With it, host:port means https://host:port; without, http://host:port,
+	// and https is spoken with those that the system trusts.
+	TLS *tls.Config
 	// NoRetry makes each call one request to the first endpoint. Writes carry no client id then, unless
 	// the call says WithSession.
 	NoRetry bool
@@ -32,6 +36,7 @@ type Client struct {
 	cfg       Config
 	endpoints []string // as URL, without a slash at the end
 	current   atomic.Uint32
+	scheme    string // of endpoints that have none
 	sender    *api.Sender
 	sessions  sessions
 }
@@ -47,9 +52,12 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Timeout < 0 || cfg.Timeout > api.MaxTimeout {
 		return nil, fmt.Errorf("kv/client: the timeout %s is not above 0 and up to %s", cfg.Timeout, api.MaxTimeout)
 	}
-	c := &Client{cfg: cfg, sender: api.NewSender()}
+	c := &Client{cfg: cfg, sender: api.NewSender(nil), scheme: "http://"}
+	if cfg.TLS != nil {
+		c.sender, c.scheme = api.NewSender(func() *tls.Config { return cfg.TLS }), "https://"
+	}
 	for _, endpoint := range cfg.Endpoints {
-		base, err := parseEndpoint(endpoint)
+		base, err := c.parseEndpoint(endpoint)
 		if err != nil {
 			return nil, err
 		}
@@ -64,10 +72,10 @@ func (c *Client) Close() { c.sender.Close() }
 // Endpoints gives the endpoints, as Status and Ready take them.
 func (c *Client) Endpoints() []string { return slices.Clone(c.endpoints) }
 
-func parseEndpoint(endpoint string) (base string, err error) {
+func (c *Client) parseEndpoint(endpoint string) (base string, err error) {
 	base = strings.TrimSuffix(endpoint, "/")
 	if !strings.Contains(base, "://") {
-		base = "http://" + base
+		base = c.scheme + base
 	}
 	u, err := url.Parse(base)
 	if err == nil && (u.Scheme != "http" && u.Scheme != "https" || u.Path != "" || u.RawQuery != "" || u.User != nil) {
@@ -77,7 +85,7 @@ func parseEndpoint(endpoint string) (base string, err error) {
 		err = checkPort(u.Host)
 	}
 	if err != nil {
-		return "", fmt.Errorf("kv/client: the endpoint %q is not host:port or http://host:port: %w", endpoint, err)
+		return "", fmt.Errorf("kv/client: the endpoint %q is not host:port, http://host:port or https://host:port: %w", endpoint, err)
 	}
 	return base, nil
 }

@@ -11,6 +11,7 @@
 //   - A write that finds no room on the servers' disks is tried again, ever more rarely, until the call's time is up: leadership may move to one that has room.
 //   - A change of the members or of the leader is sent once: what is in doubt is not repeated. It is sent to an endpoint that knows a leader, if
 //     there is one.
+//   - Where client and server do not agree on TLS, nothing was done, and the error, of code tls, says why.
 //   - A Client may be used by many goroutines.
 //
 // # What it does not promise

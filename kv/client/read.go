@@ -106,7 +106,7 @@ func (c *Client) Ready(ctx context.Context, endpoint string) error {
 
 // ask sends the call to that endpoint only.
 func (c *Client) ask(ctx context.Context, endpoint string, call *call) (*reply, error) {
-	base, err := parseEndpoint(endpoint)
+	base, err := c.parseEndpoint(endpoint)
 	if err != nil {
 		return nil, &Error{Op: call.op, Code: api.CodeBadRequest, Outcome: api.Rejected, Detail: err.Error(), Err: err}
 	}

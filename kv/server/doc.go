@@ -23,7 +23,8 @@
 //
 // # What it does not promise
 //
-// It has no users, no passwords and no encryption: listen on loopback or on a network that you trust. Pages of a
+// It has no users and no passwords. Encryption, and whose certificates are taken, is its listener's to see to: without, listen on loopback or
+// on a network that you trust. Pages of a
 // list are linearizable each, not together. It starts no goroutine of its own.
 //
 // # Example

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/raftnode/raft/kv/api"
@@ -139,6 +140,9 @@ func (s *Server) forward(ctx context.Context, w http.ResponseWriter, work work, 
 func forwarded(ctx context.Context, work work, self raft.ServerID, address string) (*http.Request, error) {
 	from := work.request
 	to := &url.URL{Scheme: "http", Host: address, Path: from.URL.Path, RawPath: from.URL.RawPath, RawQuery: from.URL.RawQuery}
+	if scheme, host, ok := strings.Cut(address, "://"); ok {
+		to.Scheme, to.Host = scheme, host
+	}
 	var body io.Reader
 	if work.body != nil {
 		body = bytes.NewReader(work.body)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net/http"
 	"strings"
@@ -37,9 +38,12 @@ type Raft interface {
 type Config struct {
 	Raft  Raft
 	Store *kv.Store
-	// ClientAddress gives the host:port at which another server answers clients, if it is known. Without it
-	// nothing can be passed on to a leader.
+	// ClientAddress gives the host:port at which another server answers clients, if it is known, with https:// before it if it speaks TLS
+	// there. Without it nothing can be passed on to a leader.
 	ClientAddress func(raft.ServerID) (addr string, ok bool)
+
+	// TLS, if set, gives what the next connection to another server that speaks TLS is made with.
+	TLS func() *tls.Config
 
 	Cluster string // identity of the cluster, for /v1/status
 	Version string // of the program, for /v1/status
@@ -84,7 +88,7 @@ func New(cfg Config) (*Server, error) {
 	return &Server{
 		cfg:    cfg,
 		door:   door{maxRequests: cfg.MaxRequests, maxBytes: cfg.MaxBodyBytes},
-		sender: api.NewSender(),
+		sender: api.NewSender(cfg.TLS),
 
 		patience: readPatience,
 	}, nil

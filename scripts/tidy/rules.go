@@ -68,8 +68,11 @@ var Arrows = map[string]Allowed{
 	},
 	"rpc": {
 		Ours: []string{"raft/consensus"}, Others: []string{msgpack},
-		Tests: []string{"rpc/codectest"},
+		Tests: []string{"rpc/codectest", "rpc/certs"}, // TLS is tried as raftnode makes it
 		Why:   "the transport carries messages and knows neither host nor disk; it reports events instead of logging",
+	},
+	"rpc/certs": {
+		Why: "certificates are files and what they say; whoever needs them links no transport",
 	},
 	"rpc/cborcodec": {
 		Ours: []string{"rpc", "raft/consensus"}, Others: []string{cbor},
@@ -109,8 +112,8 @@ var Arrows = map[string]Allowed{
 		Why: "the load is for any store and comes with the target for ours, as its users see it; a timer of the kernel keeps its rate",
 	},
 	"integration": {
-		Ours: []string{"kv/client", "kv/api", "raft/lab"}, Others: []string{porcupine},
-		Why: "the harness sees what users see: processes and their API; the lab brings scripts and imports nothing",
+		Ours: []string{"kv/client", "kv/api", "raft/lab", "rpc/certs"}, Others: []string{porcupine},
+		Why: "the harness sees what users see: processes, their API and their certificates; the lab brings scripts and imports nothing",
 	},
 	"integration/powerfs": {
 		Others: []string{gofuse},
@@ -122,12 +125,12 @@ var Arrows = map[string]Allowed{
 		Why:  "raftnode writes the file and raftctl doctor reads it, and neither imports the other",
 	},
 	"cmd/raftnode": {
-		Ours:   []string{"cmd/internal/storefile", "raft", "raft/consensus", "rpc", "rpc/cborcodec", "wal", "kv", "kv/api", "kv/server"},
+		Ours:   []string{"cmd/internal/storefile", "raft", "raft/consensus", "rpc", "rpc/certs", "rpc/cborcodec", "wal", "kv", "kv/api", "kv/server"},
 		Others: []string{cobra, pflag, yaml, hclog},
 		Why:    "the node joins host, disk, network and service, and drives none of them from outside",
 	},
 	"cmd/raftctl": {
-		Ours: []string{"cmd/internal/storefile", "kv", "kv/api", "kv/client", "kv/load", "wal", "raft/consensus"}, Others: []string{cobra, pflag},
+		Ours: []string{"cmd/internal/storefile", "kv", "kv/api", "kv/client", "kv/load", "wal", "raft/consensus", "rpc/certs"}, Others: []string{cobra, pflag},
 		Tests: []string{"kv/server", "raft"}, // it is tried against the server as it is, over a Raft that is played
 		Why:   "raftctl is a client, and reads data directories, with the store's commands in words; it runs no node",
 	},

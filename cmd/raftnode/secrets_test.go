@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bytes"
+	"crypto/x509"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/raftnode/raft/rpc/certs"
+)
+
+var then = time.Date(2031, 5, 4, 12, 0, 0, 0, time.UTC)
+
+// madeCerts is a directory with certificates for n1 and n2, valid for so many days from then.
+func madeCerts(t *testing.T, days int) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "certs")
+	ca, err := certs.NewAuthority(dir, "demo", then, 10*365*24*time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"n1", "n2"} {
+		if _, err := ca.Node(id, []string{"127.0.0.1"}, time.Duration(days)*24*time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestTLSFilesGoTogether(t *testing.T) {
+	for args, want := range map[string]string{
+		"--peer-tls-cert=x":                                  "--peer-tls-cert is given, but not --peer-tls-key, --peer-tls-ca: they go together",
+		"--peer-tls-cert=x --peer-tls-key=y":                 "--peer-tls-cert, --peer-tls-key is given, but not --peer-tls-ca",
+		"--peer-tls-ca=x":                                    "--peer-tls-ca is given, but not --peer-tls-cert, --peer-tls-key",
+		"--client-tls-key=x":                                 "--client-tls-key is given, but not --client-tls-cert",
+		"--client-tls-ca=x":                                  "--client-tls-ca is given, but not --client-tls-cert, --client-tls-key",
+		"--client-tls-cert=x --client-tls-key=y":             "",
+		"--peer-tls-cert=x --peer-tls-key=y --peer-tls-ca=z": "",
+	} {
+		_, wrong := resolved(t, good(strings.Fields(args)...), nil)
+		if got := strings.Join(wrong, "\n"); want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("%s: %q, want %q", args, got, want)
+		}
+	}
+}
+
+func TestANodeDoesNotStartWithAnothersCertificate(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "certs")
+	ca, err := certs.NewAuthority(dir, "demo", time.Now(), 365*24*time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := ca.Node("n2", []string{"127.0.0.1"}, 24*time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := begin(t, alone(filepath.Join(t.TempDir(), "n1"), "--peer-tls-cert", files.Cert, "--peer-tls-key", files.Key, "--peer-tls-ca", files.CA)...)
+	if got := p.end(t, exitFailed); !strings.Contains(got, `is the certificate of node "n2", and this is node "n1": give each node its own`) {
+		t.Errorf("it says %q", got)
+	}
+}
+
+func TestReloadTellsAndKeeps(t *testing.T) {
+	dir := madeCerts(t, 40)
+	var out bytes.Buffer
+	now := then
+	s := &secrets{log: hclog.New(&hclog.LoggerOptions{Output: &out}), now: func() time.Time { return now }}
+	files := certs.CertFiles(dir, "n1")
+	var err error
+	if s.peers, err = certs.OpenPeer(files, "n1", s.now); err != nil {
+		t.Fatal(err)
+	}
+	s.warn()
+	if strings.Contains(out.String(), "expires in") {
+		t.Errorf("40 days ahead it warns: %s", out.String())
+	}
+	now = then.Add(11 * 24 * time.Hour)
+	s.warn()
+	if !strings.Contains(out.String(), "--peer-tls-cert: the certificate expires in 29 days") {
+		t.Errorf("29 days ahead it says %q", out.String())
+	}
+	before := s.peers.Config()
+	if err := os.WriteFile(files.Cert, []byte("broken"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.reload()
+	if !strings.Contains(out.String(), "cannot be taken: what was there before stays in use") || s.peers.Config() != before {
+		t.Errorf("after a broken file: %s", out.String())
+	}
+}
+
+func TestCertificatesTakeTheWarningAway(t *testing.T) {
+	tls, all := certs.Files{Cert: "c", Key: "k"}, certs.Files{Cert: "c", Key: "k", CA: "a"}
+	for _, c := range []struct {
+		config       config
+		peer, client bool
+	}{{config{}, false, false}, {config{peerTLS: all, clientTLS: tls}, true, false}, {config{peerTLS: all, clientTLS: all}, true, true}} {
+		if p, cl := c.config.peerGuard(), c.config.clientGuard(); p.proof != c.peer || cl.proof != c.client {
+			t.Errorf("%+v: peers prove who they are: %v, clients: %v", c.config, p.proof, cl.proof)
+		}
+	}
+}
+
+func TestIdentifyGivesTheNode(t *testing.T) {
+	dir := madeCerts(t, 40)
+	all, err := certs.ReadCertificates(certs.CertFiles(dir, "n2").Cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &secrets{peers: new(certs.Keeper)}
+	if id, err := s.identify()(all[0]); err != nil || id != "n2" {
+		t.Errorf("%q, %v", id, err)
+	}
+	if _, err := s.identify()(new(x509.Certificate)); err == nil {
+		t.Error("a certificate without a name has one")
+	}
+}

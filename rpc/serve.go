@@ -167,9 +167,10 @@ func (in *incoming) read(c *inConn, h *hello, link *Link, deliver func(consensus
 	var (
 		stats  = &link.stats
 		codec  = lookup(h.codec)
-		heart  = &heart{conn: c.conn, interval: in.cfg.KeepaliveInterval, idle: in.cfg.IdleTimeout}
-		alive  = &aliveReader{conn: c.conn, idle: in.cfg.IdleTimeout, heard: heart.beat}
-		frames = &frameReader{r: alive, max: in.cfg.MaxFrameBytes}
+		idle   = maxPatience * in.cfg.IdleTimeout
+		heart  = &heart{conn: c.conn, interval: in.cfg.KeepaliveInterval, idle: idle}
+		alive  = &aliveReader{conn: c.conn, idle: idle, heard: heart.beat, pace: pace{idle: in.cfg.IdleTimeout, rate: in.cfg.MinFrameRate}}
+		frames = &frameReader{r: alive, max: in.cfg.MaxFrameBytes, pace: &alive.pace}
 	)
 	for {
 		kind, payload, err := frames.next()

@@ -36,7 +36,7 @@ type Config struct {
 	Admit func(peer consensus.ServerID, store, incarnation string) error
 	// Unknown, if set, is asked when a server connects that is no peer; nil from it lets the server in. A server that has not
 	// heard yet of a change of membership is so reached by a new member or leader. While its connection lasts there is a link to the address that
-	// it gave, for answers: see [Transport.Send]. At most 16 such servers are connected at once. Admit is asked, too. The error
+	// it gave, for answers: see [Transport.Send]. At most 16 such servers, and a quarter of MaxConns, are connected at once. Admit is asked, too. The error
 	// is told to both sides. Without Unknown, all but peers are refused. It is called from several goroutines.
 	Unknown func(id consensus.ServerID, address, store string) error
 	// Codec is the name of the codec that this server writes: "msgpack" (the default), "json", "cbor" where

@@ -11,7 +11,7 @@ import (
 	"github.com/raftnode/raft/raft/consensus"
 )
 
-// maxUnknown is how many links there may be to servers that are not peers.
+// maxUnknown is how many links there may be to servers that are not peers, if that is not above a quarter of MaxConns.
 const maxUnknown = 16
 
 // roster holds the links: those to the peers, and those to servers that are not peers but that Config.Unknown let in. The latter
@@ -156,7 +156,7 @@ func (r *roster) adopt(id consensus.ServerID, address string) (*Link, error) {
 		l.move(address)
 	case l != nil: // it was made a peer just now
 	default:
-		if r.countTemporary() >= maxUnknown {
+		if r.countTemporary() >= min(maxUnknown, max(r.cfg.MaxConns/4, 1)) {
 			return nil, errors.New("too many servers that are no peers are connected: try again")
 		}
 		l = newLink(r.cfg, r.report, id, address)

@@ -321,8 +321,7 @@ func TestUnknownServersThatAreRefusedAreToldWhy(t *testing.T) {
 }
 
 func TestUnknownServersAreBounded(t *testing.T) {
-	for _, conns := range []int{64, 1} { // they are not strangers any more, who make room
-		want := maxUnknown
+	for conns, want := range map[int]int{64: maxUnknown, 20: 5, 1: 1} {
 		s := lenient(t, func(cfg *Config) { cfg.MaxConns = conns })
 		h := goodHello()
 		var first net.Conn

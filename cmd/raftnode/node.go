@@ -43,6 +43,7 @@ type node struct {
 	detours   *detours
 	watch     *watch
 	space     *space
+	files     descriptors
 	raft      *raft.Raft
 	service   *server.Server
 	http      *http.Server
@@ -78,6 +79,9 @@ func serve(ctx context.Context, c *config, log hclog.Logger) error {
 // shows that no other process is this node.
 func (n *node) assemble(ctx context.Context) (err error) {
 	c := n.config
+	if err := n.countFiles(); err != nil {
+		return err
+	}
 	if n.peers, err = listen(ctx, "--listen-peer", c.listenPeer); err != nil {
 		return err
 	}
@@ -91,6 +95,20 @@ func (n *node) assemble(ctx context.Context) (err error) {
 		return err
 	}
 	return n.connect()
+}
+
+// countFiles finds out whether there are enough files to be had, for the members that this node knows of before it has read its log.
+func (n *node) countFiles() error {
+	limit, err := openFiles()
+	if err != nil {
+		return err
+	}
+	others := len(n.config.cluster)
+	if !n.config.join {
+		others--
+	}
+	n.files, err = shareOut(limit, others)
+	return err
 }
 
 // openDisk opens the log, and the watch of the disk that it is on.
@@ -137,6 +155,7 @@ func (n *node) connect() (err error) {
 		Address: address, Advertise: reachable(n.clients.Addr(), address),
 		Store: n.disk.Recovery().Store, Incarnation: n.disk.Recovery().Incarnation.String(), Admit: n.stores.admit,
 		Unknown: n.detours.note, Dial: n.detours.dial,
+		MaxConns: n.files.peers, IdleTimeout: silence(c), KeepaliveInterval: silence(c) / 4,
 		OnEvent: func(e rpc.Event) {
 			tell(e)
 			n.watch.event(e, time.Now())
@@ -158,11 +177,15 @@ func (n *node) connect() (err error) {
 	}
 	n.space.tell, n.space.compact = n.raft.SetNoSpace, n.service.TakeSnapshot
 	n.space.begin(time.Now())
-	n.http = server.NewHTTPServer(n.service)
+	n.http = server.NewHTTPServer(n.service, n.files.clients)
 	n.http.ErrorLog = n.log.Named("http").StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug})
 	n.http.Handler = n.reportPanics(n.http.Handler)
 	return nil
 }
+
+// silence is how long a member may be silent before its link is dialed again: a follower that hears nothing for so long stands for election, and so
+// must be reached again by then. Below a tenth of a second it would tell more of the machine than of the network.
+func silence(c *config) time.Duration { return max(c.electionTimeout, 100*time.Millisecond) }
 
 // clientAddress gives where each node serves clients: the others tell when they connect.
 func (n *node) clientAddress(peerAddress string) func(raft.ServerID) (string, bool) {
@@ -290,6 +313,7 @@ func (n *node) announce() error {
 	if err := here.publish(n.config.dataDir); err != nil {
 		return err
 	}
+	n.files.tell(n.log)
 	warnIfOpen(n.log, "--listen-peer", n.peers.Addr())
 	warnIfOpen(n.log, "--listen-client", n.clients.Addr())
 	n.log.Info("serving", "clients", n.clients.Addr(), "peers", n.peers.Addr(), "pid", os.Getpid(),

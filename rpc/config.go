@@ -38,7 +38,7 @@ type Config struct {
 	Admit func(peer consensus.ServerID, store, incarnation string) error
 	// Unknown, if set, is asked when a server connects that is no peer; nil from it lets the server in. A server that has not
 	// heard yet of a change of membership is so reached by a new member or leader. While its connection lasts there is a link to the address that
-	// it gave, for answers: see [Transport.Send]. At most 16 such servers are connected at once. Admit is asked, too. The error
+	// it gave, for answers: see [Transport.Send]. At most 16 such servers, and a quarter of MaxConns, are connected at once. Admit is asked, too. The error
 	// is told to both sides. Without Unknown, all but peers are refused. It is called from several goroutines.
 	Unknown func(id consensus.ServerID, address, store string) error
 	// TLS, if set, gives what each connection, dialed or accepted, is secured with. It is asked once for each, so that certificates can be exchanged
@@ -60,9 +60,10 @@ type Config struct {
 	// MaxFrameBytes bounds the payload of a frame, both ways, and so does that of the peer. A message that is longer is
 	// dropped, so this must be above the largest AppendEntries that any host sends. Default 8 MiB.
 	MaxFrameBytes int
-	// MaxConns bounds the incoming connections, those still in the handshake among them. When all are taken, the oldest
-	// that has not finished its handshake makes room. At least twice the number of peers, those that AddPeer adds among
-	// them. Default 64.
+	// MaxConns bounds the incoming connections, those still in the handshake among them. When all are taken, one that has not
+	// finished its handshake makes room: the oldest from the address that has the most. So no number of connections from one address keeps
+	// another out, and none is counted against a peer, whoever else has its address. Servers that were let in stay, one connection
+	// each, and 16 more are always possible, so it follows the number of peers by itself. Default 512.
 	MaxConns int
 	// MaxQueueMessages and MaxQueueBytes bound what waits on one link. Default 4096, and 16 MiB.
 	MaxQueueMessages int
@@ -74,9 +75,14 @@ type Config struct {
 	HandshakeTimeout time.Duration
 	// KeepaliveInterval is how often each end of a connection lets itself be heard. Default 500ms.
 	KeepaliveInterval time.Duration
-	// IdleTimeout ends a connection on which the other end was not heard of, or took nothing, for so long. At
-	// least twice KeepaliveInterval. Default 2s.
+	// IdleTimeout ends a link whose peer was not heard of, or took nothing, for so long. It should be the election timeout: who is silent
+	// for longer does not count. At least twice KeepaliveInterval. A peer that goes on to answer was not gone but slow, or has a longer
+	// KeepaliveInterval: it is given twice as long each time, up to 8 times. The peer's connection to this server may be silent for 8 times
+	// as long: the next one takes its place, so that it keeps nobody out. Default 2s.
 	IdleTimeout time.Duration
+	// MinFrameRate is the least speed, in bytes a second, at which a frame must come that was begun: it must be there within IdleTimeout and the time that its
+	// length takes at that speed. Default 64 KiB.
+	MinFrameRate int
 	// MinBackoff and MaxBackoff bound the pause between two attempts to connect; it doubles from one to the
 	// other, and each is shortened by up to a half at random. Default 10ms and 1s.
 	MinBackoff time.Duration
@@ -93,13 +99,14 @@ type Config struct {
 func (cfg Config) normalize() (Config, error) {
 	setDefault(&cfg.Codec, "msgpack")
 	setDefault(&cfg.MaxFrameBytes, 8<<20)
-	setDefault(&cfg.MaxConns, 64)
+	setDefault(&cfg.MaxConns, 512)
 	setDefault(&cfg.MaxQueueMessages, 4096)
 	setDefault(&cfg.MaxQueueBytes, 16<<20)
 	setDefault(&cfg.DialTimeout, time.Second)
 	setDefault(&cfg.HandshakeTimeout, 2*time.Second)
 	setDefault(&cfg.KeepaliveInterval, 500*time.Millisecond)
 	setDefault(&cfg.IdleTimeout, 2*time.Second)
+	setDefault(&cfg.MinFrameRate, 64<<10)
 	setDefault(&cfg.MinBackoff, 10*time.Millisecond)
 	setDefault(&cfg.MaxBackoff, time.Second)
 	if cfg.OnEvent == nil {
@@ -175,8 +182,8 @@ func (cfg *Config) checkLimits() []error {
 	}
 	require(cfg.MaxFrameBytes >= 1<<10 && cfg.MaxFrameBytes <= 1<<30,
 		"MaxFrameBytes %d must be between 1 KiB and 1 GiB", cfg.MaxFrameBytes)
-	require(cfg.MaxConns >= max(1, 2*len(cfg.Peers)),
-		"MaxConns %d must be at least twice the number of peers, %d", cfg.MaxConns, len(cfg.Peers))
+	require(cfg.MaxConns > 0, "MaxConns %d must be positive", cfg.MaxConns)
+	require(cfg.MinFrameRate > 0, "MinFrameRate %d must be positive", cfg.MinFrameRate)
 	require(cfg.MaxQueueMessages > 0, "MaxQueueMessages %d must be positive", cfg.MaxQueueMessages)
 	require(cfg.MaxQueueBytes > 0, "MaxQueueBytes %d must be positive", cfg.MaxQueueBytes)
 	require(cfg.DialTimeout > 0, "DialTimeout %v must be positive", cfg.DialTimeout)

@@ -15,7 +15,8 @@ func TestNewNamesEverythingThatIsWrong(t *testing.T) {
 		Advertise:         strings.Repeat("x", maxAdvertise+1),
 		Codec:             "morse",
 		MaxFrameBytes:     -1,
-		MaxConns:          3,
+		MaxConns:          -1,
+		MinFrameRate:      -1,
 		MaxQueueMessages:  -1,
 		MaxQueueBytes:     -1,
 		DialTimeout:       -1,
@@ -30,7 +31,7 @@ func TestNewNamesEverythingThatIsWrong(t *testing.T) {
 	for _, want := range []string{
 		"rpc: configuration: ", "the cluster's name", "the server's name", "the peer's name",
 		`the address of peer "b" must be host:port`, "Advertise has 1025 bytes", `there is no codec "morse"; known are`,
-		"MaxFrameBytes -1 must", "MaxConns 3 must be at least twice the number of peers, 2", "MaxQueueMessages -1 must",
+		"MaxFrameBytes -1 must", "MaxConns -1 must", "MinFrameRate -1 must", "MaxQueueMessages -1 must",
 		"MaxQueueBytes -1 must", "DialTimeout -1ns must", "HandshakeTimeout -1ns must",
 		"IdleTimeout 1s must be at least twice KeepaliveInterval 1s", "MaxBackoff 1s must not be below MinBackoff 1h0m0s",
 	} {

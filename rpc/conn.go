@@ -9,11 +9,30 @@ import (
 	"time"
 )
 
-// aliveReader reads from conn, and gives up when nothing comes for as long as idle. That is counted from
-// read to read, not from frame to frame: a big frame on a slow line is no silence.
+// pace is by when a frame must be there that was begun. Without it, who sends a byte now and then is never silent, and keeps for ever
+// what was made room for.
+type pace struct {
+	idle time.Duration // and as long as the frame takes at
+	rate int           // bytes a second
+
+	due   time.Time // zero: no frame was begun
+	limit time.Duration
+	want  int
+}
+
+func (p *pace) none() { p.due = time.Time{} }
+
+func (p *pace) expect(begun time.Time, n int) {
+	p.want, p.limit = n, p.idle+time.Duration(n)*time.Second/time.Duration(p.rate)
+	p.due = begun.Add(p.limit)
+}
+
+// aliveReader reads from conn, and gives up when nothing comes for as long as idle, or a frame that was begun is not there in
+// time.
 type aliveReader struct {
 	conn net.Conn
 	idle time.Duration
+	pace pace
 	// heard, if set, is called after each read that brought something.
 	heard func() error
 }
@@ -21,11 +40,18 @@ type aliveReader struct {
 var errSilent = errors.New("nothing was heard")
 
 func (r *aliveReader) Read(p []byte) (int, error) {
-	if err := r.conn.SetReadDeadline(time.Now().Add(r.idle)); err != nil {
+	deadline, late := time.Now().Add(r.idle), false
+	if due := r.pace.due; !due.IsZero() && due.Before(deadline) {
+		deadline, late = due, true
+	}
+	if err := r.conn.SetReadDeadline(deadline); err != nil {
 		return 0, err
 	}
 	n, err := r.conn.Read(p)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded) && late:
+		return n, violationf("a frame of %d bytes that was begun was not there after %v", r.pace.want, r.pace.limit)
+	case errors.Is(err, os.ErrDeadlineExceeded):
 		return n, fmt.Errorf("%w for %v", errSilent, r.idle)
 	}
 	if err == nil && r.heard != nil {
@@ -52,6 +78,8 @@ func (h *heart) beat() error {
 	return writeAll(h.conn, appendEmptyFrame(nil, KindKeepalive, h.sequence), h.idle)
 }
 
+var errStuck = errors.New("it took nothing")
+
 // writeAll writes buf in steps, each of which the other end must take within idle.
 func writeAll(conn net.Conn, buf []byte, idle time.Duration) error {
 	for len(buf) > 0 {
@@ -60,7 +88,7 @@ func writeAll(conn net.Conn, buf []byte, idle time.Duration) error {
 		}
 		n, err := conn.Write(buf[:min(len(buf), writeStep)])
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return fmt.Errorf("it took nothing for %v", idle)
+			return fmt.Errorf("%w for %v", errStuck, idle)
 		}
 		if err != nil {
 			return err

@@ -27,7 +27,8 @@
 //   - A handshake comes before all else: a server of another cluster, an unknown one, one that meant to reach
 //     somebody else, an HTTP client or garbage is turned away with a reason in words, and nothing is delivered.
 //   - No input makes it panic, or hold more than a small multiple of the bytes that came; one frame is at most
-//     MaxFrameBytes, and incoming connections are at most MaxConns.
+//     MaxFrameBytes, and must arrive in time once it was begun. Incoming connections are at most MaxConns, and one from each server that was
+//     let in; a flood from one address keeps out nobody at another.
 //   - A peer that vanished without a word is noticed within IdleTimeout, one that closed at once; a
 //     peer that comes back is dialed as soon as it is heard of.
 //   - deliver may block: the peer's connection is then not read, and the others' are.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"time"
 )
 
 // A frame on the wire, all numbers big endian:
@@ -70,11 +71,15 @@ type frameReader struct {
 	buf      []byte
 	at       int   // buf[at:] was read and is still to be given
 	err      error // why no more can be read
+
+	pace  *pace     // bounds the time that a frame takes, if it is set
+	begun time.Time // when the first bytes of the next frame were there
 }
 
 // next gives the next frame. The payload is valid until the call after. At the end of the
 // stream the error is io.EOF between frames and io.ErrUnexpectedEOF inside one.
 func (f *frameReader) next() (Kind, []byte, error) {
+	f.begun = time.Time{}
 	header, err := f.peek(frameHeader)
 	if err != nil {
 		return 0, nil, err
@@ -112,12 +117,28 @@ func (f *frameReader) peek(n int) ([]byte, error) {
 		if f.err != nil {
 			return nil, f.err
 		}
+		f.hurry(n)
 		f.makeRoom(n)
 		have := len(f.buf)
 		got, err := f.r.Read(f.buf[have:cap(f.buf)])
 		f.buf, f.err = f.buf[:have+got], err
 	}
 	return f.buf[f.at : f.at+n : f.at+n], nil
+}
+
+// hurry bounds the time until the next n bytes must be there, if some of them are.
+func (f *frameReader) hurry(n int) {
+	if f.pace == nil {
+		return
+	}
+	if len(f.buf) == f.at {
+		f.pace.none()
+		return
+	}
+	if f.begun.IsZero() {
+		f.begun = time.Now()
+	}
+	f.pace.expect(f.begun, n)
 }
 
 // makeRoom moves what is there to the front of a buffer that has room for more. That is growStep, or if n bytes are waited for and as many are

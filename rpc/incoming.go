@@ -1,15 +1,17 @@
 package rpc
 
 import (
+	"cmp"
 	"errors"
 	"net"
+	"net/netip"
 	"sync"
 
 	"github.com/raftnode/raft/raft/consensus"
 )
 
-// incoming is the table of the connections that others opened to this server. It holds at most
-// MaxConns of them, and one of each peer that may be read.
+// incoming is the table of the connections that others opened to this server: one of each server that was let in, which may be read, and
+// those in the handshake, as many as MaxConns leaves room for.
 type incoming struct {
 	cfg    *Config
 	roster *roster
@@ -19,6 +21,7 @@ type incoming struct {
 	stopped  bool
 	accepted uint64                         // connections, ever
 	strange  map[*inConn]struct{}           // in the handshake
+	origins  map[string]int                 // how many of these came from each address
 	current  map[consensus.ServerID]*inConn // the newest of each peer
 }
 
@@ -26,6 +29,7 @@ type incoming struct {
 type inConn struct {
 	conn   net.Conn // as it was accepted; closing it ends all
 	stream net.Conn // what is said on it, which is conn if that is not secured; of the goroutine that serves it
+	origin string   // whence it came
 	number uint64   // in the order in which they came
 	gone   chan struct{}
 	once   sync.Once
@@ -63,39 +67,73 @@ func (c *inConn) end(err error) error {
 func newIncoming(cfg *Config, roster *roster, report func(Event)) *incoming {
 	return &incoming{
 		cfg: cfg, roster: roster, report: report,
-		strange: make(map[*inConn]struct{}),
+		strange: make(map[*inConn]struct{}), origins: make(map[string]int),
 		current: make(map[consensus.ServerID]*inConn),
 	}
 }
 
-// admit enters a new connection into the table, or closes it and gives nil. There is room for it but for moments:
-// MaxConns is above the number of servers that may connect, so that the others are in the handshake. The oldest of
-// those goes: an honest one needs a round trip, and a flood cannot keep the peers out by waiting.
+// minHandshakes is how many connections may be in the handshake, however many servers are connected.
+const minHandshakes = 16
+
+// admit enters a new connection into the table, or closes it and gives nil. When there are too many, the oldest
+// goes of those in the handshake from the address that has the most: an honest one needs a round trip, and a flood cannot keep the peers
+// out by waiting, nor from one address those at others.
 func (in *incoming) admit(conn net.Conn) *inConn {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.accepted++
-	c := &inConn{conn: conn, stream: conn, number: in.accepted, gone: make(chan struct{})}
+	c := &inConn{conn: conn, stream: conn, origin: originOf(conn), number: in.accepted, gone: make(chan struct{})}
 	if in.stopped {
 		c.throwOut(errStopped)
 		return nil
 	}
-	if len(in.strange)+len(in.current) >= in.cfg.MaxConns {
-		var oldest *inConn
-		for s := range in.strange {
-			if oldest == nil || s.number < oldest.number {
-				oldest = s
-			}
-		}
-		if oldest == nil { // those of servers that were removed are about to end
-			c.throwOut(errCrowded)
-			return nil
-		}
-		delete(in.strange, oldest)
-		oldest.throwOut(errCrowded)
-	}
 	in.strange[c] = struct{}{}
+	in.origins[c.origin]++
+	if len(in.strange) > max(in.cfg.MaxConns-len(in.current), minHandshakes) {
+		crowd := in.crowd()
+		in.leave(crowd)
+		crowd.throwOut(errCrowded)
+	}
 	return c
+}
+
+// crowd gives the connection in the handshake that is to make room. There is one. Call it under mu.
+func (in *incoming) crowd() (crowd *inConn) {
+	for c := range in.strange {
+		more := 1
+		if crowd != nil {
+			more = cmp.Or(in.origins[c.origin]-in.origins[crowd.origin], cmp.Compare(crowd.number, c.number))
+		}
+		if more > 0 {
+			crowd = c
+		}
+	}
+	return crowd
+}
+
+// leave takes a connection out of those in the handshake, if it is there. Call it under mu.
+func (in *incoming) leave(c *inConn) {
+	if _, here := in.strange[c]; !here {
+		return
+	}
+	delete(in.strange, c)
+	if in.origins[c.origin]--; in.origins[c.origin] == 0 {
+		delete(in.origins, c.origin)
+	}
+}
+
+// originOf gives whence a connection came. One host has many addresses of IPv6: they count as one.
+func originOf(conn net.Conn) string {
+	from, err := netip.ParseAddrPort(conn.RemoteAddr().String())
+	if err != nil {
+		return ""
+	}
+	address := from.Addr().Unmap()
+	if address.Is4() {
+		return address.String()
+	}
+	network, _ := address.Prefix(64) // fails for other families only
+	return network.String()
 }
 
 // register makes c the connection of the peer that sent h, in place of the one before it: that one may be
@@ -110,7 +148,7 @@ func (in *incoming) register(c *inConn, h *hello) bool {
 	if before != nil {
 		before.throwOut(errReplaced)
 	}
-	delete(in.strange, c)
+	in.leave(c)
 	in.current[h.sender] = c
 	return true
 }
@@ -120,7 +158,7 @@ func (in *incoming) remove(c *inConn, peer consensus.ServerID) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	c.conn.Close()
-	delete(in.strange, c)
+	in.leave(c)
 	if in.current[peer] == c {
 		delete(in.current, peer)
 	}

@@ -154,9 +154,9 @@ func TestWhileDeliverBlocksOneConnectionOfAPeerIsRead(t *testing.T) {
 }
 
 func TestAFloodOfSilentConnectionsDoesNotKeepAPeerOut(t *testing.T) {
-	s := startAlone(t, func(cfg *Config) { cfg.MaxConns = 8 })
+	s := startAlone(t, func(cfg *Config) { cfg.MaxConns = 20 })
 	var flood []net.Conn
-	for range 3 * 8 {
+	for range 3 * 20 {
 		flood = append(flood, s.dial())
 	}
 	peer := s.enter(goodHello())
@@ -167,7 +167,7 @@ func TestAFloodOfSilentConnectionsDoesNotKeepAPeerOut(t *testing.T) {
 	if m := s.receive(); m.Head().Term != 5 {
 		t.Errorf("got %+v", m)
 	}
-	for _, conn := range flood[:len(flood)-8] { // the oldest were closed
+	for _, conn := range flood[:len(flood)-20] { // the oldest were closed
 		io.Copy(io.Discard, conn)
 	}
 	if e := s.await(Stranger); e.Reason != "handshake: "+errCrowded.Error() {
@@ -175,7 +175,7 @@ func TestAFloodOfSilentConnectionsDoesNotKeepAPeerOut(t *testing.T) {
 	}
 	s.incoming.mu.Lock()
 	defer s.incoming.mu.Unlock()
-	if n := len(s.incoming.strange) + len(s.incoming.current); n > 8 {
+	if n := len(s.incoming.strange) + len(s.incoming.current); n > 20 {
 		t.Errorf("%d connections are open", n)
 	}
 }

@@ -35,6 +35,8 @@ type Link struct {
 	conn    net.Conn                // while there is one
 	stopped error                   // why no connection may be opened any more
 
+	patience time.Duration // how long the peer may be silent, or take nothing; of the goroutine of run
+
 	temporary bool // to a server that is no peer. The roster's mutex guards this and the next
 	users     int  // goroutines of incoming connections that use the link
 
@@ -52,7 +54,7 @@ type linkStats struct {
 
 func newLink(cfg *Config, report func(Event), id consensus.ServerID, address string) *Link {
 	return &Link{
-		cfg: cfg, report: report, id: id, address: address, codec: lookup(cfg.Codec),
+		cfg: cfg, report: report, id: id, address: address, codec: lookup(cfg.Codec), patience: cfg.IdleTimeout,
 		queue: queue{maxMessages: cfg.MaxQueueMessages, maxBytes: cfg.MaxQueueBytes},
 		wake:  make(chan struct{}, 1),
 		alive: make(chan struct{}, 1),
@@ -93,6 +95,7 @@ func (l *Link) run(ctx context.Context) {
 		} else {
 			err := l.serve(ctx, conn, address)
 			l.report(Event{Kind: LinkDown, Peer: l.id, Remote: address, Reason: reason(err)})
+			l.wait(err)
 			// Only a link that lasted is a success: two servers of one name would else take
 			// turns in throwing each other out as fast as they can dial.
 			if time.Since(began) >= l.cfg.MaxBackoff {
@@ -101,6 +104,19 @@ func (l *Link) run(ctx context.Context) {
 		}
 		backoff = min(max(2*backoff, l.cfg.MinBackoff), l.cfg.MaxBackoff)
 		l.pause(ctx, backoff)
+	}
+}
+
+// maxPatience is how many times IdleTimeout the other end may be silent at most.
+const maxPatience = 8
+
+// wait adapts the patience with the peer to how the last connection ended. Its rhythm may be slower than this server's, or its machine: to go on
+// throwing away what waits for it would help nobody.
+func (l *Link) wait(ended error) {
+	if errors.Is(ended, errSilent) || errors.Is(ended, errStuck) {
+		l.patience = min(2*l.patience, maxPatience*l.cfg.IdleTimeout)
+	} else {
+		l.patience = l.cfg.IdleTimeout
 	}
 }
 
@@ -214,7 +230,7 @@ func (l *Link) serve(ctx context.Context, conn net.Conn, address string) error {
 // watch reads the peer's signs of life until the connection ends. Without it the end would
 // be noticed only by a write that fails, and that is the second one: the first vanishes.
 func (l *Link) watch(conn net.Conn) error {
-	in := &frameReader{r: &aliveReader{conn: conn, idle: l.cfg.IdleTimeout}}
+	in := &frameReader{r: &aliveReader{conn: conn, idle: l.patience}}
 	for {
 		kind, _, err := in.next()
 		if err != nil {

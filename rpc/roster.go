@@ -11,7 +11,7 @@ import (
 	"github.com/raftnode/raft/raft/consensus"
 )
 
-// maxUnknown is how many links there may be to servers that are not peers.
+// maxUnknown is how many links there may be to servers that are not peers, if that is not above a quarter of MaxConns.
 const maxUnknown = 16
 
 // roster holds the links: those to the peers, and those to servers that are not peers but that Config.Unknown let in. The latter
@@ -80,12 +80,6 @@ func (r *roster) add(id consensus.ServerID, address string) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if l := r.links[id]; l == nil || l.temporary {
-		peers := len(r.links) - r.countTemporary() + 1
-		if r.cfg.MaxConns < 2*peers {
-			return fmt.Errorf("MaxConns %d must be at least twice the number of peers, %d", r.cfg.MaxConns, peers)
-		}
-	}
 	if l := r.links[id]; l != nil {
 		l.temporary = false
 		l.move(address)
@@ -162,9 +156,7 @@ func (r *roster) adopt(id consensus.ServerID, address string) (*Link, error) {
 		l.move(address)
 	case l != nil: // it was made a peer just now
 	default:
-		// Each may have two connections for a moment, as peers may: see incoming.admit.
-		room := min(maxUnknown, r.cfg.MaxConns/2-len(r.links)+r.countTemporary())
-		if r.countTemporary() >= room {
+		if r.countTemporary() >= min(maxUnknown, max(r.cfg.MaxConns/4, 1)) {
 			return nil, errors.New("too many servers that are no peers are connected: try again")
 		}
 		l = newLink(r.cfg, r.report, id, address)

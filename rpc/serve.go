@@ -184,9 +184,10 @@ func (in *incoming) read(c *inConn, h *hello, link *Link, deliver func(consensus
 	var (
 		stats  = &link.stats
 		codec  = lookup(h.choose())
-		heart  = &heart{conn: c.stream, interval: in.cfg.KeepaliveInterval, idle: in.cfg.IdleTimeout}
-		alive  = &aliveReader{conn: c.stream, idle: in.cfg.IdleTimeout, heard: heart.beat}
-		frames = &frameReader{r: alive, max: in.cfg.MaxFrameBytes}
+		idle   = maxPatience * in.cfg.IdleTimeout
+		heart  = &heart{conn: c.stream, interval: in.cfg.KeepaliveInterval, idle: idle}
+		alive  = &aliveReader{conn: c.stream, idle: idle, heard: heart.beat, pace: pace{idle: in.cfg.IdleTimeout, rate: in.cfg.MinFrameRate}}
+		frames = &frameReader{r: alive, max: in.cfg.MaxFrameBytes, pace: &alive.pace}
 	)
 	for {
 		kind, payload, err := frames.next()

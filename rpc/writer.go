@@ -43,7 +43,7 @@ func (w *writer) run(ctx context.Context) error {
 				w.buf = appendEmptyFrame(w.buf, KindKeepalive, w.sequence)
 			}
 		}
-		if err := writeAll(w.conn, w.buf, w.link.cfg.IdleTimeout); err != nil {
+		if err := writeAll(w.conn, w.buf, w.link.patience); err != nil {
 			return err
 		}
 		quiet.Reset(w.link.cfg.KeepaliveInterval)

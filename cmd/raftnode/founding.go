@@ -130,7 +130,7 @@ func (n *node) await(ctx context.Context) (string, error) {
 			n.log.Error("cannot answer the others", "error", err)
 		}
 	})
-	waiting := server.NewHTTPServer(server.NotYet("this node " + text))
+	waiting := server.NewHTTPServer(server.NotYet("this node "+text), n.files.clients)
 	running.Go(func() { _ = waiting.Serve(n.secrets.forClients(borrow(n.clients))) }) // ends with Close
 	id := n.askOn(ctx)
 	stop()

@@ -24,14 +24,6 @@ import (
 	"github.com/raftnode/raft/wal"
 )
 
-const (
-	// drainTime is how long requests that are being served may go on after the node was asked to stop.
-	drainTime    = 3 * time.Second
-	handOverTime = time.Second
-	// stopTime is how long everything else may take to end then.
-	stopTime = 5 * time.Second
-)
-
 // node is everything that one process runs.
 type node struct {
 	config    *config
@@ -46,6 +38,7 @@ type node struct {
 	detours   *detours
 	watch     *watch
 	space     *space
+	files     descriptors
 	raft      *raft.Raft
 	service   *server.Server
 	http      *http.Server
@@ -85,6 +78,9 @@ func serve(ctx context.Context, c *config, log hclog.Logger) error {
 // shows that no other process is this node.
 func (n *node) assemble(ctx context.Context) (err error) {
 	c := n.config
+	if err := n.countFiles(); err != nil {
+		return err
+	}
 	if n.secrets, err = openSecrets(n.log.Named("tls"), c); err != nil {
 		return err
 	}
@@ -104,6 +100,20 @@ func (n *node) assemble(ctx context.Context) (err error) {
 		return err
 	}
 	return n.connect()
+}
+
+// countFiles finds out whether there are enough files to be had, for the members that this node knows of before it has read its log.
+func (n *node) countFiles() error {
+	limit, err := openFiles()
+	if err != nil {
+		return err
+	}
+	others := len(n.config.cluster)
+	if !n.config.join {
+		others--
+	}
+	n.files, err = shareOut(limit, others)
+	return err
 }
 
 // openDisk opens the log, and the watch of the disk that it is on.
@@ -155,6 +165,7 @@ func (n *node) connect() (err error) {
 		Address: address, Advertise: n.secrets.scheme() + reachable(n.clients.Addr(), address),
 		Store: n.disk.Recovery().Store, Incarnation: n.incarnation, Admit: n.stores.admit,
 		Unknown: n.detours.note, Dial: n.detours.dial,
+		MaxConns: n.files.peers, IdleTimeout: silence(c), KeepaliveInterval: silence(c) / 4,
 		OnEvent: func(e rpc.Event) {
 			tell(e)
 			if e.Kind == rpc.LinkUp {
@@ -180,7 +191,7 @@ func (n *node) connect() (err error) {
 	}
 	n.space.tell, n.space.compact = n.raft.SetNoSpace, n.service.TakeSnapshot
 	n.space.begin(time.Now())
-	n.http = server.NewHTTPServer(n.service)
+	n.http = server.NewHTTPServer(n.service, n.files.clients)
 	n.http.ErrorLog = n.log.Named("http").StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug})
 	n.http.Handler = n.reportPanics(n.http.Handler)
 	return nil
@@ -188,6 +199,10 @@ func (n *node) connect() (err error) {
 
 // incarnation is what to tell another server of this start.
 func (n *node) incarnation(peer raft.ServerID) string { return n.disk.IncarnationFor(peer).String() }
+
+// silence is how long a member may be silent before its link is dialed again: a follower that hears nothing for so long stands for election, and so
+// must be reached again by then. Below a tenth of a second it would tell more of the machine than of the network.
+func silence(c *config) time.Duration { return max(c.electionTimeout, 100*time.Millisecond) }
 
 // clientAddress gives where each node serves clients: the others tell when they connect.
 func (n *node) clientAddress(peerAddress string) func(raft.ServerID) (string, bool) {
@@ -305,17 +320,13 @@ func (n *node) run(ctx context.Context) error {
 	return nil
 }
 
-var (
-	errAsked = errors.New("asked to stop")
-	errHangs = errors.New("the disk did not let the node stop")
-)
-
 // announce tells people and programs where this node can be found.
 func (n *node) announce() error {
 	here := addresses{PID: os.Getpid(), Peer: n.peers.Addr().String(), Client: n.clients.Addr().String()}
 	if err := here.publish(n.config.dataDir); err != nil {
 		return err
 	}
+	n.files.tell(n.log)
 	warnIfOpen(n.log, "--listen-peer", n.peers.Addr(), n.config.peerGuard())
 	warnIfOpen(n.log, "--listen-client", n.clients.Addr(), n.config.clientGuard())
 	n.log.Info("serving", "clients", n.clients.Addr(), "peers", n.peers.Addr(), "pid", os.Getpid(),
@@ -328,43 +339,6 @@ func (n *node) serveClients() error {
 		return fmt.Errorf("serve clients: %w", err)
 	}
 	return nil
-}
-
-// drain lets the requests that are being served end, within drainTime, and takes no new ones.
-func (n *node) drain() {
-	n.handOver()
-	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
-	defer cancel()
-	if err := n.http.Shutdown(ctx); err != nil {
-		n.log.Warn("some requests did not end in time and get no answer", "waited", drainTime)
-	}
-}
-
-// handOver gives leadership to another node, if this one has it: so the others need not wait for an election timeout.
-func (n *node) handOver() {
-	if v := n.view(); v.leader != n.config.id || len(v.voters()) == 1 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), handOverTime)
-	defer cancel()
-	if err := n.raft.TransferLeadership(ctx, ""); err != nil {
-		n.log.Info("leadership was not handed over; the others will elect a leader", "reason", err)
-	}
-}
-
-// waitFor waits for all parts, but not for ever: a disk that hangs must not keep the process.
-func waitFor(running *sync.WaitGroup, limit time.Duration) bool {
-	done := make(chan struct{})
-	go func() { // ends with the parts, or with the process
-		running.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-		return true
-	case <-time.After(limit):
-		return false
-	}
 }
 
 // release closes what assemble opened, and gives the disk's error, which is the only one that matters.

@@ -30,7 +30,7 @@
 // # Example
 //
 //	handler, err := server.New(server.Config{Raft: node, Store: store, ClientAddress: transport.Advertised})
-//	http := server.NewHTTPServer(handler)
+//	http := server.NewHTTPServer(handler, 0)
 //	go http.Serve(listener)
 //	...
 //	http.Shutdown(ctx)

@@ -236,7 +236,7 @@ func cluster(t *testing.T, size int, change ...func(*Config)) []*node {
 				n.passedOn.Add(1)
 			}
 			server.ServeHTTP(w, r)
-		}))
+		}), 0)
 		n.http.Start()
 		n.addr = n.http.Listener.Addr().String()
 		mu.Lock()

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"net"
 	"net/http"
 	"sync"
@@ -38,7 +39,7 @@ func (d *door) enter(bytes int64) (leave func(), problem *api.Problem) {
 
 // The bounds of NewHTTPServer.
 const (
-	maxConnections  = 4096
+	maxConnections  = 4096     // unless the caller says otherwise
 	maxHeaderBytes  = 16 << 10 // a key of 1 KiB, percent-encoded, is 3 KiB
 	headerTimeout   = 5 * time.Second
 	requestTimeout  = api.MaxTimeout + 10*time.Second // to read; what is left over must outlast the longest request
@@ -47,40 +48,20 @@ const (
 )
 
 // NewHTTPServer makes an http.Server for the handler that slow, silent or too many clients cannot
-// exhaust: reads, writes and idle connections end in time, and connections above 4096 are closed at once.
-func NewHTTPServer(handler http.Handler) *http.Server {
-	conns := connections{max: maxConnections, open: map[net.Conn]bool{}}
-	return &http.Server{
-		Handler:           handler,
+// exhaust: reads, writes and idle connections end in time. There are at most so many connections, 4096 if conns is 0: beyond that the one is closed that has
+// waited for longest without a complete request.
+func NewHTTPServer(handler http.Handler, conns int) *http.Server {
+	table := connections{max: cmp.Or(conns, maxConnections), open: map[net.Conn]*connection{}}
+	srv := &http.Server{
+		Handler:           watched(handler),
+		ConnContext:       table.enter,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       requestTimeout,
 		WriteTimeout:      responseTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ConnState:         conns.changed,
+		ConnState:         table.changed,
 	}
-}
-
-// connections closes what comes above max.
-type connections struct {
-	max  int
-	mu   sync.Mutex
-	open map[net.Conn]bool
-}
-
-func (c *connections) changed(conn net.Conn, state http.ConnState) {
-	c.mu.Lock()
-	full := false
-	switch state {
-	case http.StateNew:
-		full = len(c.open) >= c.max
-		c.open[conn] = true
-	case http.StateClosed, http.StateHijacked:
-		delete(c.open, conn)
-	case http.StateActive, http.StateIdle:
-	}
-	c.mu.Unlock()
-	if full {
-		_ = conn.Close() // its last state will be StateClosed
-	}
+	srv.RegisterOnShutdown(table.hangUp)
+	return srv
 }

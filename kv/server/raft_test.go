@@ -50,7 +50,7 @@ func realCluster(t *testing.T) map[raft.ServerID]*node {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n.http.Config = NewHTTPServer(server)
+		n.http.Config = NewHTTPServer(server, 0)
 		n.addr = n.http.Listener.Addr().String()
 		n.stop = func() { r.Close(); n.http.Close(); server.Close() }
 	}

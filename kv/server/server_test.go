@@ -5,9 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strconv"
@@ -402,26 +399,4 @@ func TestAnAnswerOfTheStateMachineThatCannotBe(t *testing.T) {
 			t.Errorf("%v: %d %s", result, w.Code, w.Body)
 		}
 	}
-}
-
-func TestConnectionsAboveTheLimitAreClosed(t *testing.T) {
-	conns := connections{max: 1, open: map[net.Conn]bool{}}
-	handler := http.NewServeMux()
-	ts := httptest.NewUnstartedServer(handler)
-	ts.Config.ConnState = conns.changed
-	ts.Start()
-	defer ts.Close()
-	n := &node{t: t, addr: ts.Listener.Addr().String()}
-	first := n.dial()
-	io.WriteString(first, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	if _, err := io.ReadFull(first, make([]byte, 8)); err != nil {
-		t.Fatalf("the first connection is not served: %v", err)
-	}
-	second := n.dial()
-	io.WriteString(second, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	if n, err := second.Read(make([]byte, 8)); err == nil {
-		t.Fatalf("a connection above the limit got %d bytes", n)
-	}
-	first.Close()
-	second.Close()
 }

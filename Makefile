@@ -13,16 +13,17 @@ MAKEFLAGS += --no-print-directory
 
 # Modules of their own: who uses this one must not get the dependencies of a file system, or our rivals.
 POWERFS = integration/powerfs
-MODULES = $(POWERFS) scripts/bench/rpc
+PEERS   = scripts/bench
+MODULES = $(POWERFS) scripts/bench/rpc $(PEERS)
 
 # What takes real processes and seconds stays out of `make quick`.
 QUICK = $$($(GO) list ./... | grep -v -e '/integration$$' -e '/scripts/readme$$')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test lab sim torture quick race cover bench mutants lint fmt fmtcheck vet tidy hooks clean
+.PHONY: help build demo run test lab sim torture quick race cover bench bench-baseline bench-compare bench-peers mutants lint fmt fmtcheck vet tidy hooks clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build raftnode, raftctl and raftdrill into bin/
 	@mkdir -p bin
@@ -55,12 +56,22 @@ SEEDS ?= 2000
 sim: build ## simulate SEEDS clusters and their faults, and check every promise: seconds (SEEDS=2000)
 	@bin/raftdrill sim --seeds $(SEEDS)
 
-# The same tests as in `make test`, with nothing left out. Those that need root, strace, FUSE or a tmpfs say so where these are missing.
+# All tests of the log, beside those of the file system that loses power, those with TORTURE_REPORT at full length, and a while of each fuzzer. What
+# needs root, strace, FUSE or a tmpfs says so where these are missing.
+FUZZTIME ?= 10s
 torture: ## kill it at each system call, cut the power, fill the disk, damage its files: what the log survives, in figures (minutes)
 	@report=$$(mktemp); export TORTURE_REPORT=$$report; failed=0; \
-	$(GO) test -count=1 -timeout 20m -run Torture ./wal || failed=1; \
-	$(GO) -C $(POWERFS) test -count=1 -timeout 20m ./... || failed=1; \
-	echo; cat "$$report"; rm -f "$$report"; exit $$failed
+	$(GO) test -count=1 -timeout 20m ./wal & wal=$$!; \
+	TORTURE_REPORT=$$report.power $(GO) -C $(POWERFS) test -count=1 -timeout 20m ./... || failed=1; \
+	wait $$wal || failed=1; \
+	cat "$$report.power" >>"$$report"; rm -f "$$report.power"; \
+	out=$$(mktemp); fuzzers=$$($(GO) test -list '^Fuzz' ./wal | grep '^Fuzz') || failed=1; \
+	for f in $$fuzzers; do \
+		outcome='no input failed'; \
+		$(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./wal >"$$out" 2>&1 || { failed=1; outcome=FAILED; cat "$$out"; }; \
+		awk -v f=$$f -v outcome="$$outcome" '/execs:/ { for (i = 1; i < NF; i++) if ($$i == "execs:") n = $$(i+1) } END { printf "%6d inputs of %s: %s\n", n, f, outcome }' "$$out" >>"$$report"; \
+	done; \
+	echo; cat "$$report"; rm -f "$$report" "$$out"; exit $$failed
 
 quick: fmtcheck ## build, vet and unit tests: seconds when warm; what the commit hook runs
 	@$(GO) build ./...
@@ -76,6 +87,25 @@ cover: ## how much of each package its own tests reach
 bench: ## benchmarks (PKG=./wal BENCH=Append COUNT=10, then benchstat); PKG=./rpc compares with others', too
 	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count=$(COUNT) $(PKG)
 	@[ ! -e 'scripts/bench/$(PKG)/go.mod' ] || $(GO) -C 'scripts/bench/$(PKG)' test -run '^$$' -bench '$(BENCH)' -benchmem -count=$(COUNT) .
+
+# Short, so that both take a minute: six runs of a tenth of a second are enough for benchstat to tell a change of some per cent from chance on a quiet machine.
+# raft/sim is left out: its benchmarks are of the simulator, and have a page of their own.
+BASELINE  = docs/bench/baseline.txt
+GUARDED   = $(GO) test -run '^$$' -bench . -benchmem -benchtime=100ms -count=6 ./raft/consensus ./rpc ./wal ./kv/...
+
+bench-baseline: ## measure the packages and keep that as what bench-compare compares with: a minute, on a quiet machine
+	@mkdir -p $(dir $(BASELINE))
+	@$(GUARDED) >$(BASELINE).new || { cat $(BASELINE).new; rm -f $(BASELINE).new; exit 1; }
+	@mv $(BASELINE).new $(BASELINE)
+
+bench-compare: ## measure the packages, and compare with the baseline by benchstat: a minute
+	@[ -f $(BASELINE) ] || { echo "there is no $(BASELINE): go back to the commit to compare with, and run make bench-baseline" >&2; exit 1; }
+	@new=$$(mktemp); trap 'rm -f "$$new"' EXIT; \
+	$(GUARDED) >"$$new" || { cat "$$new"; exit 1; }; \
+	$(TOOL) benchstat baseline=$(BASELINE) now="$$new"
+
+bench-peers: ## beside hashicorp/raft, etcd, dragonboat: half an hour; a look: BENCHFLAGS='-rounds 1 -window 1s'; -help has more
+	@$(GO) -C $(PEERS) run . $(BENCHFLAGS)
 
 mutants: ## break the code on purpose, one rule at a time: a test must notice each
 	@$(GO) run ./scripts/mutants -run '$(RUN)'

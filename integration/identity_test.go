@@ -136,6 +136,50 @@ func TestNodeWhoseOldDataIsPutBackIsNotLetIn(t *testing.T) {
 	answers(ctx, t, c, "acknowledged", "by n1 and n2")
 }
 
+// A node that could not start for a while, for whatever reason, and was started again and again meanwhile, is let in once it can.
+func TestNodeThatWasStartedInVainIsLetIn(t *testing.T) {
+	c, ctx := startReal(t, 3)
+	n3 := c.Nodes()[2]
+	put(ctx, t, c, "before", "x")
+	if _, err := c.WaitConverged(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range c.Nodes()[:2] {
+		if err := poll(ctx, "n3 to remember that "+other.ID+" knows of its start", func() (bool, error) {
+			text, err := os.ReadFile(filepath.Join(n3.DataDir, "incarnation"))
+			return strings.Contains(string(text), `"`+other.ID+`"`), err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := n3.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	put(ctx, t, c, "without n3", "y")
+	file := filepath.Join(n3.DataDir, "stores.json")
+	good, err := os.ReadFile(file)
+	if err == nil {
+		err = os.WriteFile(file, good[1:], 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 110 { // more than a start can show of those before
+		if err := n3.Start(ctx); err == nil || !strings.Contains(err.Error(), "stores.json is damaged") {
+			t.Fatalf("it must not start: %v", err)
+		}
+	}
+	if err := os.WriteFile(file, good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(ctx, n3); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.WaitConverged(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // knowStart waits until a node remembers such a start of another.
 func knowStart(ctx context.Context, t *testing.T, n *Node, start string) {
 	t.Helper()

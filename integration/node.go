@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,7 @@ import (
 type Node struct {
 	ID      string
 	DataDir string
+	Binary  string // the raftnode to run; "" means the cluster's
 	LogPath string // what all its incarnations printed
 	cluster *Cluster
 	index   int // its place in Cluster.Nodes
@@ -46,7 +48,7 @@ func (n *Node) Start(ctx context.Context) error {
 	if n.PID() != 0 && n.crashed() == nil {
 		return fmt.Errorf("integration: start %s: it runs already", n.ID)
 	}
-	proc, err := startProcess(n.ID, n.LogPath, n.cluster.cfg.Binary, n.Args())
+	proc, err := startProcess(n.ID, n.LogPath, cmp.Or(n.Binary, n.cluster.cfg.Binary), n.Args())
 	if err != nil {
 		return err
 	}

@@ -29,9 +29,9 @@ type Config struct {
 	// Store names the store in which this server keeps its votes and its log; another store has another name. Both ends
 	// of a connection tell it. Up to 64 bytes.
 	Store string
-	// Incarnation tells the starts of this server on its Store apart. Both ends of a connection tell it. It means nothing to this
-	// package. Up to 1024 bytes.
-	Incarnation string
+	// Incarnation, if set, gives what to tell a server of this server's start on its Store: both ends of a connection tell it. It means nothing to
+	// this package. Up to 1024 bytes. It is called from several goroutines.
+	Incarnation func(peer consensus.ServerID) string
 	// Admit, if set, is asked at each end of each handshake whether that server may keep its promises in that store, and go on with them in
 	// that incarnation. A server whose store was lost, or put back from an older copy, has forgotten votes and acknowledgements: whoever knew
 	// better must refuse it. The error is told to both sides. It is called from several goroutines.
@@ -49,11 +49,16 @@ type Config struct {
 	// reached the one that was meant.
 	Identify func(*x509.Certificate) (consensus.ServerID, error)
 	// Codec is the name of the codec that this server writes: "msgpack" (the default), "json", "cbor" where
-	// rpc/cborcodec is imported, or one given to [RegisterCodec]. It reads any codec that is registered, as the writer chose.
+	// rpc/cborcodec is imported, or one given to [RegisterCodec]. Where the peer does not know it, another that both know is written. It reads any
+	// that is registered.
 	Codec string
 
-	// MaxFrameBytes bounds the payload of a frame, both ways. A message that is longer is dropped, so this
-	// must be above the largest AppendEntries that the host sends, and the same on all servers. Default 8 MiB.
+	// Features are optional abilities of the host, by bit. Both ends of a connection tell theirs, and what both have may be used: see
+	// [Transport.Features]. This package has none of its own yet.
+	Features uint64
+
+	// MaxFrameBytes bounds the payload of a frame, both ways, and so does that of the peer. A message that is longer is
+	// dropped, so this must be above the largest AppendEntries that any host sends. Default 8 MiB.
 	MaxFrameBytes int
 	// MaxConns bounds the incoming connections, those still in the handshake among them. When all are taken, the oldest
 	// that has not finished its handshake makes room. At least twice the number of peers, those that AddPeer adds among
@@ -110,6 +115,15 @@ func (cfg Config) normalize() (Config, error) {
 	return cfg, errors.Join(append(cfg.checkNames(), cfg.checkLimits()...)...)
 }
 
+// incarnation gives what to tell a peer. What is too long would make the handshake one that nobody understands.
+func (cfg *Config) incarnation(peer consensus.ServerID) string {
+	if cfg.Incarnation == nil {
+		return ""
+	}
+	text := cfg.Incarnation(peer)
+	return text[:min(len(text), maxIncarnation)]
+}
+
 func setDefault[T comparable](field *T, value T) {
 	var zero T
 	if *field == zero {
@@ -134,9 +148,6 @@ func (cfg *Config) checkNames() []error {
 	}
 	if len(cfg.Store) > maxStore {
 		errs = append(errs, fmt.Errorf("Store has %d bytes, at most %d are allowed", len(cfg.Store), maxStore))
-	}
-	if len(cfg.Incarnation) > maxIncarnation {
-		errs = append(errs, fmt.Errorf("Incarnation has %d bytes, at most %d are allowed", len(cfg.Incarnation), maxIncarnation))
 	}
 	if cfg.Address != "" {
 		if _, _, err := net.SplitHostPort(cfg.Address); err != nil || len(cfg.Address) > maxAddress {

@@ -47,6 +47,9 @@
 // # The wire
 //
 // The handshake is described in handshake.go, the frame in frame.go, the messages in wire.go. The handshake
-// names a range of protocol versions; this is version 2. Each end lets itself be heard at least every
+// names a range of protocol versions, of which the acceptor chooses the highest that both speak; these are 2 and 3. From version 3 on the acceptor also chooses the
+// codec among those that the dialer can write, and both tell their features and the acceptor the largest frame that it takes: see negotiate.go.
+// So servers of two releases, or with two codecs, are exchanged one by one. A server that does not know its cluster yet asks for it with [Ask], and turns
+// others away with [Decline] meanwhile. Each end lets itself be heard at least every
 // KeepaliveInterval, the acceptor only by keepalives.
 package rpc

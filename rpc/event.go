@@ -26,13 +26,14 @@ const (
 	Stranger                             // something that is no server connected: HTTP, TLS, garbage, nothing in time
 	MessageDropped                       // messages could not be sent: the link's queue was full, or they were over a limit
 	AcceptFailed                         // the listener failed to accept, or there are too many connections
+	Asked                                // a server asked to which cluster this one belongs: see Ask
 )
 
 var eventNames = [...]string{
 	LinkUp: "link up", LinkDown: "link down", DialFailed: "cannot connect", DialRefused: "refused by peer",
 	IncomingUp: "peer connected", IncomingDown: "peer disconnected", IncomingBroken: "closed a peer's connection",
 	IncomingRefused: "refused a connection", Stranger: "closed a stranger's connection",
-	MessageDropped: "dropped messages", AcceptFailed: "cannot accept connections",
+	MessageDropped: "dropped messages", AcceptFailed: "cannot accept connections", Asked: "asked",
 }
 
 // String gives a few words.

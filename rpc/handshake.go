@@ -16,20 +16,19 @@ import (
 
 // The handshake is one block each way, before any frame and any codec. Later versions of the protocol may add
 // fields behind the last one and change nothing else: so servers of any two versions can tell each other why they do not
-// talk. Version 1 ended with store.
+// talk. Version 1 ended with store, version 2 with incarnation.
 //
-//	hello, from the dialer:     magic | lowest version  | highest version | fields: cluster, sender, receiver, codec, advertise, store, address, incarnation
-//	answer, from the acceptor:  magic | 1 accept, 0 not | version chosen  | fields: cluster, server, reason, store, incarnation
+//	hello, from the dialer:     magic | lowest version  | highest version | fields: cluster, sender, receiver, codec, advertise, store, address, incarnation,
+//	                            codecs, features
+//	answer, from the acceptor:  magic | 1 accept, 0 not | version chosen  | fields: cluster, server, reason, store, incarnation,
+//	                            codec, features, largest frame
 //
-// where "fields" is u16 length of all fields | for each: u16 length, bytes | and
-// a u32 CRC32C of everything from the magic on ends the block.
+// where "fields" is u16 length of all fields | for each: u16 length, bytes | codecs is, for each, u8 length,
+// name, the one that the dialer likes best first | features and largest frame are a u64 | and a u32 CRC32C of everything from the magic on ends the block.
 
 // magic begins both blocks. Its first byte is neither ASCII nor the first byte of TLS; the rest
 // shows damage by anything that takes the stream for text.
 const magic = "\x89raft\r\n\x1a"
-
-// protocolVersion is the version of what follows the handshake.
-const protocolVersion = 2
 
 // The limits of the fields, in bytes.
 const (
@@ -40,13 +39,15 @@ const (
 	maxStore       = 64
 	maxAddress     = 512
 	maxIncarnation = 1024
+	maxCodecs      = 512
+	maxNumber      = 8
 	blockHead      = len(magic) + 2 + 2
 	maxBlockBody   = 4096
 )
 
 var (
-	helloLimits  = []int{maxName, maxName, maxName, maxCodecName, maxAdvertise, maxStore, maxAddress, maxIncarnation}
-	answerLimits = []int{maxName, maxName, maxReason, maxStore, maxIncarnation}
+	helloLimits  = []int{maxName, maxName, maxName, maxCodecName, maxAdvertise, maxStore, maxAddress, maxIncarnation, maxCodecs, maxNumber}
+	answerLimits = []int{maxName, maxName, maxReason, maxStore, maxIncarnation, maxCodecName, maxNumber, maxNumber}
 )
 
 // hello is what the dialer says.
@@ -60,6 +61,8 @@ type hello struct {
 	store           string // which store the dialer keeps its promises in
 	address         string // where the dialer itself can be dialed, or ""
 	incarnation     string // which start of the dialer on its store this is
+	codecs          string // all that the dialer can write: see joinCodecs; "" from version 2: codec
+	features        uint64
 }
 
 // answer is what the acceptor says.
@@ -72,11 +75,17 @@ type answer struct {
 	store    string // which store the acceptor keeps its promises in
 
 	incarnation string // which start of the acceptor on its store this is
+	codec       string // the one of those offered that the dialer is to write; "" from version 2: its first
+	features    uint64
+	maxFrame    uint64 // the largest payload of a frame that the acceptor takes; 0 from version 2
 }
 
 func (h *hello) append(dst []byte) []byte {
-	return appendBlock(dst, h.lowest, h.highest,
-		h.cluster, string(h.sender), string(h.receiver), h.codec, h.advertise, h.store, h.address, h.incarnation)
+	fields := []string{h.cluster, string(h.sender), string(h.receiver), h.codec, h.advertise, h.store, h.address, h.incarnation}
+	if h.highest >= negotiating {
+		fields = append(fields, h.codecs, number(h.features))
+	}
+	return appendBlock(dst, h.lowest, h.highest, fields...)
 }
 
 func (a *answer) append(dst []byte) []byte {
@@ -85,7 +94,11 @@ func (a *answer) append(dst []byte) []byte {
 		accepted = 1
 	}
 	reason := a.reason[:min(len(a.reason), maxReason)]
-	return appendBlock(dst, accepted, a.version, a.cluster, string(a.server), reason, a.store, a.incarnation)
+	fields := []string{a.cluster, string(a.server), reason, a.store, a.incarnation}
+	if a.version >= negotiating {
+		fields = append(fields, a.codec, number(a.features), number(a.maxFrame))
+	}
+	return appendBlock(dst, accepted, a.version, fields...)
 }
 
 func readHello(r io.Reader) (*hello, error) {
@@ -93,10 +106,13 @@ func readHello(r io.Reader) (*hello, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &hello{
+	h := &hello{
 		lowest: lowest, highest: highest, cluster: f[0],
 		sender: consensus.ServerID(f[1]), receiver: consensus.ServerID(f[2]), codec: f[3], advertise: f[4], store: f[5], address: f[6], incarnation: f[7],
-	}, nil
+		codecs: f[8],
+	}
+	h.features, err = parseNumber(f[9], highest)
+	return h, err
 }
 
 func readAnswer(r io.Reader) (*answer, error) {
@@ -107,26 +123,35 @@ func readAnswer(r io.Reader) (*answer, error) {
 	if accepted > 1 {
 		return nil, violationf("an answer that is neither yes nor no: %d", accepted)
 	}
-	return &answer{
+	answer := &answer{
 		accepted: accepted == 1, version: version, cluster: f[0],
-		server: consensus.ServerID(f[1]), reason: printable(f[2]), store: f[3], incarnation: f[4],
-	}, nil
+		server: consensus.ServerID(f[1]), reason: printable(f[2]), store: f[3], incarnation: f[4], codec: f[5],
+	}
+	if answer.features, err = parseNumber(f[6], version); err != nil {
+		return nil, err
+	}
+	answer.maxFrame, err = parseNumber(f[7], version)
+	return answer, err
 }
 
 // refusal is why a hello must not be accepted by the server that cfg describes, or "".
 func (h *hello) refusal(cfg *Config) string {
 	switch {
-	case h.lowest > protocolVersion || h.highest < protocolVersion:
-		return fmt.Sprintf("no common protocol version: %d to %d there, %d here: run the same release of the program on all servers",
-			h.lowest, h.highest, protocolVersion)
+	case h.version() == 0:
+		return fmt.Sprintf("no common protocol version: %d to %d there, %d to %d here: upgrade one release at a time, and all servers before the next",
+			h.lowest, h.highest, lowestVersion, highestVersion)
+	case cfg.Cluster == "":
+		return fmt.Sprintf("server %q waits to learn to which cluster it belongs", cfg.ID)
+	case h.asks() && h.receiver == cfg.ID:
+		return fmt.Sprintf("it asks for its cluster, with %q: this server belongs to cluster %q", h.cluster[len(question):], cfg.Cluster)
 	case h.cluster != cfg.Cluster:
 		return fmt.Sprintf("this server belongs to cluster %q, not to %q", cfg.Cluster, h.cluster)
 	case h.receiver != cfg.ID:
 		return fmt.Sprintf("this is server %q, not %q: check the address that %q has for it", cfg.ID, h.receiver, h.sender)
 	case h.sender == cfg.ID:
 		return fmt.Sprintf("the caller calls itself %q, which is this server: two servers of one name, or one that dials itself", h.sender)
-	case lookup(h.codec) == nil:
-		return fmt.Sprintf("codec %q is not known here; known are %s", h.codec, strings.Join(Codecs(), ", "))
+	case h.choose() == "":
+		return fmt.Sprintf("no common codec: %s there, %s here", printable(strings.Join(h.offered(), ", ")), strings.Join(Codecs(), ", "))
 	}
 	return ""
 }
@@ -160,8 +185,10 @@ func (a *answer) check(cfg *Config, peer consensus.ServerID) error {
 		return violationf("the server there belongs to cluster %q, not to %q", a.cluster, cfg.Cluster)
 	case a.server != peer:
 		return violationf("the server there is %q", a.server)
-	case a.version != protocolVersion:
+	case a.version < lowestVersion || a.version > highestVersion:
 		return violationf("it chose protocol version %d, which was not offered", a.version)
+	case a.version >= negotiating && lookup(a.codec) == nil:
+		return violationf("it chose codec %q, which was not offered", a.codec)
 	}
 	if err := cfg.admit(peer, a.store, a.incarnation); err != nil {
 		return refusedError{err.Error()}
@@ -215,7 +242,7 @@ func readBlock(r io.Reader, limits []int) (a, b byte, fields []string, err error
 func splitFields(body []byte, limits []int, version byte) ([]string, error) {
 	fields := make([]string, len(limits))
 	for i, limit := range limits {
-		if len(body) == 0 && version < protocolVersion {
+		if len(body) == 0 && version < highestVersion {
 			break
 		}
 		if len(body) < 2 {
@@ -231,7 +258,7 @@ func splitFields(body []byte, limits []int, version byte) ([]string, error) {
 		}
 		fields[i], body = string(body[:n]), body[n:]
 	}
-	if len(body) != 0 && version <= protocolVersion {
+	if len(body) != 0 && version <= highestVersion {
 		return nil, violationf("the handshake has %d bytes behind its last field", len(body))
 	}
 	return fields, nil

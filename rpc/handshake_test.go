@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"io"
 	"net"
@@ -20,8 +21,8 @@ import (
 // goodHello is what server "b" says to server "a" of cluster "test".
 func goodHello() *hello {
 	return &hello{
-		lowest: 2, highest: 2, cluster: "test", sender: "b", receiver: "a", codec: "msgpack", advertise: "b:8000",
-		address: "127.0.0.1:1", incarnation: "1:00000001",
+		lowest: 2, highest: highestVersion, cluster: "test", sender: "b", receiver: "a", codec: "msgpack", advertise: "b:8000",
+		address: "127.0.0.1:1", incarnation: "1:00000001", codecs: "\x07msgpack",
 	}
 }
 
@@ -96,9 +97,11 @@ func TestRefusalsEachWithItsReason(t *testing.T) {
 		{"no sender", func(h *hello) { h.sender = "" }, `server "" is not one of the peers`},
 		{"sender is this server", func(h *hello) { h.sender = "a" }, `calls itself "a", which is this server`},
 		{"other receiver", func(h *hello) { h.receiver = "c" }, `this is server "a", not "c": check the address that "b" has`},
-		{"newer version", func(h *hello) { h.lowest, h.highest = 3, 9 }, "no common protocol version: 3 to 9 there, 2 here: run the same release"},
-		{"older version", func(h *hello) { h.lowest, h.highest = 0, 0 }, "no common protocol version: 0 to 0 there, 2 here"},
-		{"unknown codec", func(h *hello) { h.codec = "morse" }, `codec "morse" is not known here; known are`},
+		{"newer version", func(h *hello) { h.lowest, h.highest = 8, 9 }, fmt.Sprintf("no common protocol version: 8 to 9 there, 2 to %d here: upgrade one release at a time", highestVersion)},
+		{"older version", func(h *hello) { h.lowest, h.highest = 0, 0 }, "no common protocol version: 0 to 0 there, 2 to"},
+		{"no common codec", func(h *hello) { h.codecs = "\x05morse\x03tap" }, "no common codec: morse, tap there, "},
+		{"a codec list that is cut", func(h *hello) { h.codecs = "\xffmsgpac" }, "no common codec: msgpac there, "},
+		{"unknown codec of version 2", func(h *hello) { h.highest, h.codec, h.codecs = 2, "morse", "" }, "no common codec: morse there, "},
 	}
 	message := frame(KindRequestVote, 1, "\x94\x01\x02\x01\xc2")
 	for _, c := range cases {
@@ -126,8 +129,8 @@ func TestRefusalsEachWithItsReason(t *testing.T) {
 // A server of the first version knew no addresses. It is told why it cannot come in, and people are told who it is.
 func TestAServerOfAnotherVersionIsToldSo(t *testing.T) {
 	for name, hello := range map[string][]byte{
-		"no common protocol version: 1 to 1 there, 2 here": appendBlock(nil, 1, 1, "test", "b", "a", "msgpack", "b:8000", "store"),
-		"no common protocol version: 3 to 7 there, 2 here": appendBlock(nil, 3, 7, "test", "b", "a", "msgpack", "b:8000", "store", "b:1", "what is to come"),
+		"no common protocol version: 1 to 1 there, 2 to": appendBlock(nil, 1, 1, "test", "b", "a", "msgpack", "b:8000", "store"),
+		"no common protocol version: 6 to 7 there, 2 to": appendBlock(nil, 6, 7, "test", "b", "a", "msgpack", "b:8000", "store", "b:1", "1:00000001", "\x07msgpack", number(0), "what is to come"),
 	} {
 		s := startAlone(t, nil)
 		a, err := readAnswer(bytes.NewReader(s.say(hello)))
@@ -138,8 +141,8 @@ func TestAServerOfAnotherVersionIsToldSo(t *testing.T) {
 			t.Errorf("event %q, want the reason %q", e, name)
 		}
 	}
-	later := appendBlock(nil, 2, 7, "test", "b", "a", "msgpack", "b:8000", "store", "b:1", "what is to come")
-	if a, err := readAnswer(bytes.NewReader(startAlone(t, nil).say(append(later, "nonsense, to end it"...)))); err != nil || !a.accepted || a.version != 2 {
+	later := appendBlock(nil, 2, 7, "test", "b", "a", "msgpack", "b:8000", "store", "b:1", "1:00000001", "\x07msgpack", number(0), "what is to come")
+	if a, err := readAnswer(bytes.NewReader(startAlone(t, nil).say(append(later, "nonsense, to end it"...)))); err != nil || !a.accepted || a.version != highestVersion {
 		t.Errorf("answer %+v, error %v", a, err)
 	}
 }
@@ -192,8 +195,9 @@ func TestWhatIsNoHandshakeIsClosedAtOnce(t *testing.T) {
 		{"a body over the limit", magic + "\x01\x01\xff\xff", "a handshake of 65535 bytes is over the limit"},
 		{"a field over its limit", string(long.append(nil)), "field 5 of the handshake has 1025 bytes, over the limit of 1024"},
 		{"a field over the body", string(reseal(func(b []byte) { b[blockHead+1] = 200 })), "field 1 of the handshake has 200 bytes, but only"},
-		{"too few fields", string(appendBlock(nil, 2, 2, "test", "b")), "the handshake ends before its field 3"},
-		{"too many fields", string(appendBlock(nil, 2, 2, "test", "b", "a", "json", "", "", "", "", "?")), "has 3 bytes behind its last field"},
+		{"a number cut short", string(appendBlock(nil, 1, highestVersion, "test", "b", "a", "json", "", "", "", "", "", "1234")), "a number of 4 bytes"},
+		{"too few fields", string(appendBlock(nil, 1, highestVersion, "test", "b")), "the handshake ends before its field 3"},
+		{"too many fields", string(appendBlock(nil, highestVersion, highestVersion, "test", "b", "a", "json", "", "", "", "", "", "", "?")), "has 3 bytes behind its last field"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -254,7 +258,7 @@ func TestAConnectionThatSaysNothingIsNoNews(t *testing.T) {
 // The dialer, too, looks at whom it reached.
 func TestTheDialerJudgesTheAnswer(t *testing.T) {
 	yes := func(change func(a *answer)) []byte {
-		a := &answer{accepted: true, version: 2, cluster: "test", server: "b"}
+		a := &answer{accepted: true, version: highestVersion, cluster: "test", server: "b", codec: "json", maxFrame: 1 << 20}
 		change(a)
 		return a.append(nil)
 	}
@@ -266,7 +270,8 @@ func TestTheDialerJudgesTheAnswer(t *testing.T) {
 	}{
 		{"other cluster", yes(func(a *answer) { a.cluster = "prod" }), DialFailed, `the server there belongs to cluster "prod", not to "test"`},
 		{"other server", yes(func(a *answer) { a.server = "c" }), DialFailed, `the server there is "c"`},
-		{"version not offered", yes(func(a *answer) { a.version = 3 }), DialFailed, "it chose protocol version 3, which was not offered"},
+		{"codec not offered", yes(func(a *answer) { a.codec = "morse" }), DialFailed, `it chose codec "morse", which was not offered`},
+		{"version not offered", yes(func(a *answer) { a.version = 9 }), DialFailed, "it chose protocol version 9, which was not offered"},
 		{"neither yes nor no", appendBlock(nil, 7, 2, "test", "b", "", "", ""), DialFailed, "neither yes nor no"},
 		{"refusal", yes(func(a *answer) { a.accepted, a.reason = false, "bad\x1b[2Jmood" }), DialRefused, "bad?[2Jmood"},
 		{"an HTTP server", []byte("HTTP/1.1 400 Bad Request\r\n\r\n"), DialFailed, "an HTTP response came in place of a handshake"},
@@ -302,7 +307,7 @@ func TestTheDialerJudgesTheAnswer(t *testing.T) {
 			if !strings.Contains(e.Reason, c.want) || e.Peer != "b" {
 				t.Errorf("event %q, want the reason %q", e, c.want)
 			}
-			want := &hello{lowest: 2, highest: 2, cluster: "test", sender: "a", receiver: "b", codec: "json", advertise: "a:8000"}
+			want := &hello{lowest: 2, highest: highestVersion, cluster: "test", sender: "a", receiver: "b", codec: "json", advertise: "a:8000", codecs: joinCodecs("json")}
 			if h := <-asked; !reflect.DeepEqual(h, want) {
 				t.Errorf("hello %+v, want %+v", h, want)
 			}

@@ -38,8 +38,10 @@ type Link struct {
 	temporary bool // to a server that is no peer. The roster's mutex guards this and the next
 	users     int  // goroutines of incoming connections that use the link
 
-	stats linkStats
-	told  atomic.Pointer[string] // what the peer advertised
+	agreed   agreement // by the last handshake; of the goroutine of run
+	features atomic.Uint64
+	stats    linkStats
+	told     atomic.Pointer[string] // what the peer advertised
 }
 
 type linkStats struct {
@@ -139,6 +141,16 @@ type refusedError struct{ reason string }
 
 func (e refusedError) Error() string { return e.reason }
 
+// hello is what this server says to the peer.
+func (l *Link) hello() *hello {
+	return &hello{
+		lowest: lowestVersion, highest: highestVersion,
+		cluster: l.cfg.Cluster, sender: l.cfg.ID, receiver: l.id,
+		codec: l.codec.Name(), advertise: l.cfg.Advertise, store: l.cfg.Store, address: l.cfg.Address,
+		incarnation: l.cfg.incarnation(l.id), codecs: joinCodecs(l.codec.Name()), features: l.cfg.Features,
+	}
+}
+
 // greet secures the connection, if it is to be, sends the hello and judges the answer. It gives what is to be written to.
 func (l *Link) greet(raw net.Conn) (net.Conn, error) {
 	if err := raw.SetDeadline(time.Now().Add(l.cfg.HandshakeTimeout)); err != nil {
@@ -148,12 +160,7 @@ func (l *Link) greet(raw net.Conn) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := hello{
-		lowest: protocolVersion, highest: protocolVersion,
-		cluster: l.cfg.Cluster, sender: l.cfg.ID, receiver: l.id,
-		codec: l.codec.Name(), advertise: l.cfg.Advertise, store: l.cfg.Store, address: l.cfg.Address,
-		incarnation: l.cfg.Incarnation,
-	}
+	h := l.hello()
 	if _, err := conn.Write(h.append(nil)); err != nil {
 		return nil, fmt.Errorf("handshake: %w", err)
 	}
@@ -161,12 +168,16 @@ func (l *Link) greet(raw net.Conn) (net.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("handshake: %w", alert(err))
 	}
+	if !a.accepted && a.cluster == "" && a.server == l.id { // it is starting, and that is nobody's mistake
+		return nil, errors.New(a.reason)
+	}
 	if !a.accepted {
 		return nil, refusedError{a.reason}
 	}
 	if err := a.check(l.cfg, l.id); err != nil {
 		return nil, err
 	}
+	l.agree(a)
 	return conn, conn.SetDeadline(time.Time{})
 }
 
@@ -185,7 +196,7 @@ func (l *Link) reportFailure(ctx context.Context, address string, err error) {
 func (l *Link) serve(ctx context.Context, conn net.Conn, address string) error {
 	l.queue.setUp(true)
 	l.stats.connected.Store(true)
-	l.report(Event{Kind: LinkUp, Peer: l.id, Remote: address, Codec: l.codec.Name()})
+	l.report(Event{Kind: LinkUp, Peer: l.id, Remote: address, Codec: l.agreed.codec.Name()})
 	ctx, fail := context.WithCancelCause(ctx)
 	watched := make(chan struct{})
 	go func() {

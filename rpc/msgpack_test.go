@@ -212,5 +212,6 @@ func benchWriter(tb testing.TB) *writer {
 	}
 	l := newLink(&cfg, func(e Event) { tb.Error(e) }, "b", "b:1")
 	l.queue.setUp(true)
+	l.agree(new(answer))
 	return newWriter(l, nil)
 }

@@ -52,7 +52,7 @@ func (c *inConn) turnAway(first []byte) error {
 		return notPeer(first)
 	}
 	reason := "that server speaks TLS with its peers, and this one does not: it must be configured on all servers or on none"
-	a := answer{version: protocolVersion, reason: reason}
+	a := answer{version: highestVersion, reason: reason}
 	_, _ = c.conn.Write(a.append(nil)) // if it fails the caller learns less, and that is all
 	return strangeError{what: "a server without TLS"}
 }

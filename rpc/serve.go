@@ -65,7 +65,7 @@ func (in *incoming) serve(c *inConn, deliver func(consensus.Message)) {
 		}
 		return
 	}
-	e.Kind, e.Codec = IncomingUp, h.codec
+	e.Kind, e.Codec = IncomingUp, h.choose()
 	in.report(e)
 	e.Codec = ""
 	err = c.end(in.read(c, h, link, deliver))
@@ -92,10 +92,14 @@ func (in *incoming) greet(c *inConn, e *Event) (*hello, *Link, error) {
 		return nil, nil, err
 	}
 	e.Kind = IncomingRefused
+	if h.asks() {
+		e.Kind = Asked
+	}
 	if in.roster.find(h.sender) != nil {
 		e.Peer = h.sender // others' names are in the reason: here they could be anything
 	}
-	a := answer{version: protocolVersion, cluster: in.cfg.Cluster, server: in.cfg.ID, store: in.cfg.Store, incarnation: in.cfg.Incarnation}
+	a := answer{cluster: in.cfg.Cluster, server: in.cfg.ID, store: in.cfg.Store, incarnation: in.cfg.incarnation(h.sender)}
+	a.agree(in.cfg, h)
 	link, err := in.judge(h, proved)
 	if err == nil {
 		e.Peer = h.sender
@@ -112,6 +116,7 @@ func (in *incoming) greet(c *inConn, e *Event) (*hello, *Link, error) {
 		return nil, link, err
 	}
 	link.told.Store(&h.advertise)
+	link.features.Store(h.features & in.cfg.Features)
 	if _, err := c.stream.Write(a.append(nil)); err != nil {
 		return nil, link, err
 	}
@@ -178,7 +183,7 @@ func (in *incoming) read(c *inConn, h *hello, link *Link, deliver func(consensus
 	}
 	var (
 		stats  = &link.stats
-		codec  = lookup(h.codec)
+		codec  = lookup(h.choose())
 		heart  = &heart{conn: c.stream, interval: in.cfg.KeepaliveInterval, idle: in.cfg.IdleTimeout}
 		alive  = &aliveReader{conn: c.stream, idle: in.cfg.IdleTimeout, heard: heart.beat}
 		frames = &frameReader{r: alive, max: in.cfg.MaxFrameBytes}

@@ -16,13 +16,13 @@ func TestAStoreThatIsNotAdmittedIsRefusedAtBothEnds(t *testing.T) {
 		kind           EventKind
 	}{
 		"by the acceptor": {admitB: func(peer consensus.ServerID, store, incarnation string) error {
-			if peer == "a" && store == "store of a" && incarnation == "start of a" {
+			if peer == "a" && store == "store of a" && incarnation == "start of a for b" {
 				return lost
 			}
 			return nil
 		}, kind: DialRefused},
 		"by the dialer": {admitA: func(peer consensus.ServerID, store, incarnation string) error {
-			if peer == "b" && store == "store of b" && incarnation == "start of b" {
+			if peer == "b" && store == "store of b" && incarnation == "start of b for a" {
 				return lost
 			}
 			return nil
@@ -32,8 +32,10 @@ func TestAStoreThatIsNotAdmittedIsRefusedAtBothEnds(t *testing.T) {
 			lnA, lnB := listen(t), listen(t)
 			a := config("a", map[consensus.ServerID]string{"b": lnB.Addr().String()})
 			b := config("b", map[consensus.ServerID]string{"a": lnA.Addr().String()})
-			a.Store, a.Incarnation, a.Admit = "store of a", "start of a", c.admitA
-			b.Store, b.Incarnation, b.Admit = "store of b", "start of b", c.admitB
+			a.Store, a.Admit = "store of a", c.admitA
+			a.Incarnation = func(peer consensus.ServerID) string { return "start of a for " + string(peer) }
+			b.Store, b.Admit = "store of b", c.admitB
+			b.Incarnation = func(peer consensus.ServerID) string { return "start of b for " + string(peer) }
 			sa := start(t, a, lnA, nil)
 			start(t, b, lnB, nil)
 			e := sa.await(c.kind)
@@ -52,8 +54,8 @@ func TestAStoreNameHasALimit(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "Store has 65 bytes") {
 		t.Errorf("got %v", err)
 	}
-	_, err = New(Config{Cluster: "c", ID: "a", Incarnation: strings.Repeat("x", 1025)})
-	if err == nil || !strings.Contains(err.Error(), "Incarnation has 1025 bytes") {
-		t.Errorf("got %v", err)
+	long := &Config{Incarnation: func(consensus.ServerID) string { return strings.Repeat("x", maxIncarnation+1) }}
+	if got := len(long.incarnation("b")); got != maxIncarnation {
+		t.Errorf("%d bytes are told", got)
 	}
 }

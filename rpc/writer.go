@@ -90,12 +90,12 @@ func (w *writer) append(m consensus.Message) ([]byte, error) {
 		return nil, fmt.Errorf("not sent: a message from %q to %q, on the link from %q to %q", h.From, h.To, cfg.ID, peer)
 	}
 	start := len(w.buf)
-	frame, err := w.link.codec.Append(beginFrame(w.buf), m)
+	frame, err := w.link.agreed.codec.Append(beginFrame(w.buf), m)
 	if err != nil {
 		return nil, fmt.Errorf("not sent: encode %v: %w", KindOf(m), err)
 	}
-	if n := len(frame) - start - frameHeader; n > cfg.MaxFrameBytes {
-		return nil, fmt.Errorf("not sent: %v of %d bytes is over the limit of %d", KindOf(m), n, cfg.MaxFrameBytes)
+	if n := len(frame) - start - frameHeader; n > w.link.agreed.maxFrame {
+		return nil, fmt.Errorf("not sent: %v of %d bytes is over the limit of %d", KindOf(m), n, w.link.agreed.maxFrame)
 	}
 	endFrame(frame, start, KindOf(m), w.sequence+1)
 	return frame, nil

@@ -165,7 +165,9 @@ func TestOrderOfCompaction(t *testing.T) {
 // A crash before or after each step of a Save that compacts: recovery gives what was before, or a prefix of
 // the Save, and finishes what was begun.
 func TestCrashAtEachStepOfCompaction(t *testing.T) {
+	crashes := 0
 	for stopAt, done := 1, false; !done; stopAt++ {
+		crashes = stopAt - 1
 		dir := t.TempDir()
 		d := &faultyDisk{}
 		l := openFaulty(t, dir, d)
@@ -200,6 +202,7 @@ func TestCrashAtEachStepOfCompaction(t *testing.T) {
 		got.Add(rest)
 		checkSaved(t, reopened(t, dir), got)
 	}
+	reportCount(t, crashes, "crashes, each at another step of one compaction: recovered, and finished")
 }
 
 // isPrefixOnTop tells whether got is state, with the first records of save.

@@ -28,7 +28,8 @@
 //     An fsync is never tried again, since the kernel may have dropped the pages.
 //   - One process at a time has the directory open, and only for the cluster and the node it was created for.
 //   - On a disk that is full but for the reserve of Options.ReserveBytes it opens, and the reserve can be given back while it runs.
-//   - Each Open has a number and a random mark, which are on stable storage before it returns.
+//   - Each Open has a number and a random mark, which are on stable storage before it returns, unless the disk has no room: then it goes on as
+//     the one before.
 //   - Nothing in the files is trusted before it is checked: no length is allocated that the
 //     file does not hold, and none above [MaxEntryBytes].
 //

@@ -253,8 +253,6 @@ func TestOpenThatFailsIsNotOpen(t *testing.T) {
 		for after := range 5 {
 			content, list, _ := smallLogOf(t, story()[:9], 1) // no snapshot: that would miss the file newest
 			content[segmentName(1)] = content[segmentName(1)][:list[len(list)-1].Offset]
-			delete(content, newestName)
-			delete(content, incarnationName)
 			dir := dirWith(t, content)
 			d := &faultyDisk{fail: kind, after: after}
 			l, err := open(dir, testOptions, d.disk())

@@ -87,6 +87,9 @@ func TestTortureFullDisk(t *testing.T) {
 	var state consensus.Saved
 	var count tally
 	full := 0
+	defer func() {
+		count.report(t, fmt.Sprintf("times a disk was filled and freed, a process found no room %d times", full))
+	}()
 	for round := range uint64(cycles) {
 		t.Setenv(fillVariable, fmt.Sprint(random.IntN(1+random.IntN(200_000))))
 		t.Setenv(killRoundVariable, fmt.Sprint(round))
@@ -95,6 +98,7 @@ func TestTortureFullDisk(t *testing.T) {
 			full++
 			checkNoRoom(t, err)
 			if _, err := runScript(dir, "recover"); err != nil { // with what the reserve gives back
+				count.failedStarts++
 				t.Fatalf("round %d: a full disk keeps the log from opening: %v", round, err)
 			}
 		}
@@ -113,13 +117,12 @@ func TestTortureFullDisk(t *testing.T) {
 			t.Errorf("round %d: there is room, and no reserve", round)
 		}
 		if _, found := prefixOfLife(got, state, lifeOf(round, state), len(acked)); !found {
-			count.lost++
+			count.blame(got, onTop(state, lifeOf(round, state)[:len(acked)]))
 			t.Fatalf("round %d, %d Saves acknowledged: got %s", round, len(acked), brief(got))
 		}
 		state = got
 		mustClose(t, l)
 	}
-	count.report(t, fmt.Sprintf("times a disk was filled and freed, a process found no room %d times", full))
 	if full < cycles/3 {
 		t.Errorf("only %d processes found no room", full)
 	}

@@ -3,6 +3,7 @@ package wal
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/raftnode/raft/raft/consensus"
@@ -55,6 +56,7 @@ func FuzzRecovery(f *testing.F) {
 		}
 		dir := dirWith(t, map[string][]byte{
 			identityName:                            sealed(fuzzIdentity.text()),
+			incarnationName:                         sealed((&starts{now: Incarnation{}.next()}).text(fuzzIdentity)),
 			newestName:                              sealed(newestText(fuzzIdentity, 1)),
 			segmentName(1):                          segment,
 			snapshotName(snapshotAt(5, 5).Position): snapshot,
@@ -71,6 +73,47 @@ func FuzzRecovery(f *testing.F) {
 		checkSaved(t, mustLoad(t, l), saved)
 		mustClose(t, l)
 		checkSaved(t, reopened(t, dir), saved)
+	})
+}
+
+// FuzzSmallFiles: whatever the two files say that change with each start and each snapshot, and whether their checksum is right, the
+// log is refused, or what is in it is what was in it: neither file can change that.
+func FuzzSmallFiles(f *testing.F) {
+	first := starts{now: Incarnation{Number: 1, Marks: []uint32{7}}}
+	anchored := first.with("n2")
+	newest, incarnation := newestText(fuzzIdentity, 1), first.text(fuzzIdentity)
+	f.Add(newest, anchored.text(fuzzIdentity), true)
+	f.Add(newest, incarnation, true)
+	f.Add(newestText(fuzzIdentity, 2), incarnation, true)
+	f.Add(newest, first.text(identity{store: "another"}), true)
+	f.Add(newest, "", false)
+	f.Fuzz(func(t *testing.T, newest, incarnation string, seal bool) {
+		write := func(text string) []byte { return []byte(text) }
+		if seal {
+			write = sealed
+		}
+		dir := dirWith(t, map[string][]byte{
+			identityName:                            sealed(fuzzIdentity.text()),
+			newestName:                              write(newest),
+			incarnationName:                         write(incarnation),
+			segmentName(1):                          fuzzLog(),
+			snapshotName(snapshotAt(5, 5).Position): fuzzSnapshot(snapshotAt(5, 5)),
+		})
+		l, err := Open(dir, testOptions)
+		if err != nil {
+			return
+		}
+		checkSaved(t, mustLoad(t, l), shadow(story()))
+		for _, text := range []string{newest, incarnation} {
+			if !strings.Contains(text, fuzzIdentity.store) {
+				t.Fatalf("it started with a file of another store: %q", text)
+			}
+		}
+		if before, err := readStarts(dir, fuzzIdentity); err != nil || before.now.String() != l.Recovery().Incarnation.String() {
+			t.Fatalf("it started as %s; the file says %s, %v", l.Recovery().Incarnation, before.now, err)
+		}
+		mustClose(t, l)
+		checkSaved(t, reopened(t, dir), shadow(story()))
 	})
 }
 

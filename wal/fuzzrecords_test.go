@@ -20,6 +20,7 @@ func FuzzRecords(f *testing.F) {
 	f.Fuzz(func(t *testing.T, first, second []byte, secondAt uint16) {
 		content := map[string][]byte{
 			identityName:                            sealed(fuzzIdentity.text()),
+			incarnationName:                         sealed((&starts{now: Incarnation{}.next()}).text(fuzzIdentity)),
 			newestName:                              sealed(newestText(fuzzIdentity, 1)),
 			segmentName(1):                          framed(first),
 			snapshotName(snapshotAt(5, 5).Position): snapshot,
@@ -93,9 +94,10 @@ func TestSeedsOfFuzzRecords(t *testing.T) {
 	}
 	last := fuzzLastSegment()
 	dir := dirWith(t, map[string][]byte{
-		identityName:   sealed(fuzzIdentity.text()),
-		newestName:     sealed(newestText(fuzzIdentity, uint64(last[2]))),
-		segmentName(1): fuzzLog(), segmentName(uint64(last[2])): framed(last),
+		identityName:    sealed(fuzzIdentity.text()),
+		incarnationName: sealed((&starts{now: Incarnation{}.next()}).text(fuzzIdentity)),
+		newestName:      sealed(newestText(fuzzIdentity, uint64(last[2]))),
+		segmentName(1):  fuzzLog(), segmentName(uint64(last[2])): framed(last),
 		snapshotName(snapshotAt(5, 5).Position): fuzzSnapshot(snapshotAt(5, 5)),
 	})
 	checkSaved(t, scannedWell(t, dir), shadow(story()))

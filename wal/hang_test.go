@@ -12,12 +12,13 @@ import (
 
 // While an fsync hangs, of whatever it is, nobody is told that anything is saved.
 func TestHungFsync(t *testing.T) {
-	for deed, save := range map[string]consensus.Save{
+	saves := map[string]consensus.Save{
 		"sync":     {Entries: entries(31, 1, 1)},
 		"dir":      {Entries: entries(31, 1, 300)},
 		"snapsync": {Snapshot: snapshotAt(20, 1), Base: position(20, 1)},
 		"rename":   {Snapshot: snapshotAt(20, 1), Base: position(20, 1)},
-	} {
+	}
+	for deed, save := range saves {
 		synctest.Test(t, func(t *testing.T) {
 			_, d, l, before := preparable(t)
 			d.hang, d.goOn = deed, make(chan struct{})
@@ -38,6 +39,7 @@ func TestHungFsync(t *testing.T) {
 			checkSaved(t, reopened(t, l.dir), shadow([]consensus.Save{before, save}))
 		})
 	}
+	reportCount(t, len(saves), "kinds of fsync and rename that hung under a Save: none said that it was saved")
 }
 
 // The same at the door: Open returns when what it found is durable.

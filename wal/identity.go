@@ -91,6 +91,15 @@ func readIdentity(dir string) (identity, error) {
 	return id, nil
 }
 
+// Identity gives of which cluster and node a directory is, without opening it; an error that is fs.ErrNotExist if it is of none yet.
+func Identity(dir string) (cluster string, node consensus.ServerID, err error) {
+	id, err := readIdentity(dir)
+	if err != nil {
+		return "", "", fmt.Errorf("wal: open %s: %w", dir, advise(dir, err))
+	}
+	return id.cluster, id.node, nil
+}
+
 // check tells whether a directory is for these options.
 func (id identity) check(opts Options) error {
 	if id.node != opts.Node {

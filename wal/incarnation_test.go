@@ -1,11 +1,17 @@
 package wal
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+
+	"github.com/raftnode/raft/raft/consensus"
 )
 
 // Each start has a number of its own, and the marks of those before it.
@@ -27,13 +33,17 @@ func TestEachStartIsAnIncarnation(t *testing.T) {
 		}
 		before = now
 	}
-	for number, known := range map[uint64]bool{before.Number: true, before.Number + 1: false, 4: true, 3: false, 0: false} {
-		if _, got := before.Mark(number); got != known {
-			t.Errorf("the mark of start %d of %d: known %t", number, before.Number, got)
+	for number, knows := range map[uint64]bool{before.Number: true, before.Number + 1: true, 4: true, 3: false, 0: false} {
+		if _, known := before.Has(Start{number, 0}); known != knows {
+			t.Errorf("of start %d of %d: known %t", number, before.Number, known)
 		}
 	}
-	if mark, _ := before.Mark(before.Number); mark != before.Newest() {
-		t.Error("the newest mark is another")
+	newest := before.Newest()
+	if has, _ := before.Has(newest); !has {
+		t.Error("a start does not come from itself")
+	}
+	if has, _ := before.Has(Start{newest.Number, newest.Mark + 1}); has {
+		t.Error("it comes from a start with another mark")
 	}
 }
 
@@ -89,9 +99,27 @@ func TestARefusedStartDoesNotCount(t *testing.T) {
 	}
 }
 
+// FuzzParseIncarnation: any text, as a peer may send it, is refused, or is what the incarnation that it is read as is written as.
+func FuzzParseIncarnation(f *testing.F) {
+	f.Add("1:00000001")
+	f.Add("7:0000000100000002")
+	f.Add("01:0000000A") // not as it is written
+	f.Add("18446744073709551615:ffffffff")
+	f.Fuzz(func(t *testing.T, text string) {
+		i, err := ParseIncarnation(text)
+		if err != nil {
+			return
+		}
+		if i.String() != text || len(i.Marks) == 0 || len(i.Marks) > maxMarks || uint64(len(i.Marks)) > i.Number {
+			t.Fatalf("%q is read as %d starts with %d marks", text, i.Number, len(i.Marks))
+		}
+	})
+}
+
 func TestParseIncarnation(t *testing.T) {
 	for _, bad := range []string{
 		"", ":", "1:", "1", "0:00000001", "x:00000001", "1:0000000", "1:0000000g", "1:0000000100000002", "01:00000001", "1:0000000A", "-1:00000001",
+		"2:00000001,", "2:00000001,3:00000001", "2:00000001,1", "2:00000001,1:0000001", "2:00000001,0:00000000", "2:00000001,1:00000001,1:00000001",
 		"1000:" + strings.Repeat("00000001", maxMarks+1), "99999999999999999999:00000001",
 	} {
 		if i, err := ParseIncarnation(bad); err == nil {
@@ -103,7 +131,113 @@ func TestParseIncarnation(t *testing.T) {
 		i = i.next()
 	}
 	i.Number = 1<<64 - 1
-	if got, err := ParseIncarnation(i.String()); err != nil || got.String() != i.String() || len(i.String()) != 821 {
+	i.Anchor = Start{1<<64 - 1, 7}
+	if got, err := ParseIncarnation(i.String()); err != nil || got.String() != i.String() || got.Anchor != i.Anchor || len(i.String()) != 851 {
 		t.Errorf("%v, %v, %d bytes", got, err, len(i.String()))
+	}
+}
+
+// Who took note of a start can be shown it after any number of others, also if the directory was closed in between.
+func TestAnAnchorOutlivesTheMarks(t *testing.T) {
+	dir := t.TempDir()
+	l := mustOpen(t, dir, testOptions)
+	anchor := l.Recovery().Incarnation.Newest()
+	for _, who := range []consensus.ServerID{"n2", `odd "name"`, "n2"} {
+		if err := l.Anchor(who); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustClose(t, l)
+	for range maxMarks + 5 {
+		mustClose(t, mustOpen(t, dir, testOptions))
+	}
+	l = mustOpen(t, dir, testOptions)
+	defer mustClose(t, l)
+	for _, who := range []consensus.ServerID{"n2", `odd "name"`} {
+		told, err := ParseIncarnation(l.IncarnationFor(who).String())
+		if has, known := told.Has(anchor); err != nil || !has || !known {
+			t.Errorf("%s cannot see that start %d comes from start %d: %s, %v", who, told.Number, anchor.Number, told, err)
+		}
+		if has, known := told.Has(Start{anchor.Number, anchor.Mark + 1}); has || !known {
+			t.Errorf("%s takes a copy for it", who)
+		}
+	}
+	if has, known := l.IncarnationFor("n3").Has(anchor); has || known {
+		t.Error("n3, who was never anchored, knows")
+	}
+	if err := l.Anchor("n2"); err != nil || l.IncarnationFor("n2").Anchor != l.Recovery().Incarnation.Newest() {
+		t.Errorf("the anchor does not move on: %v", err)
+	}
+}
+
+func TestAnchorsAreBounded(t *testing.T) {
+	s := starts{now: Incarnation{}.next()}
+	for i := range maxAnchors + 50 {
+		s.now = s.now.next()
+		s = s.with(consensus.ServerID(fmt.Sprint("n", i)))
+	}
+	if _, ok := s.anchors["n0"]; ok || len(s.anchors) != maxAnchors || s.anchors[consensus.ServerID(fmt.Sprint("n", maxAnchors+49))] != s.now.Newest() {
+		t.Errorf("%d anchors, n0 among them: %t", len(s.anchors), ok)
+	}
+}
+
+// A disk without any room keeps nobody from starting: the start goes on as the one before.
+func TestAStartThatFindsNoRoomIsNotCounted(t *testing.T) {
+	dir := t.TempDir()
+	mustClose(t, mustOpen(t, dir, testOptions))
+	before := files(t, dir)[incarnationName]
+	d := &faultyDisk{}
+	l, err := open(dir, testOptions, d.disk())
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, l)
+	writeTestFile(t, dir, incarnationName, before)
+	last := -1
+	for _, deed := range d.deeds {
+		if deed == "dir" {
+			last++
+		}
+	}
+	full := (&faultyDisk{}).disk()
+	syncDir := full.syncDir
+	full.syncDir = func(dir string) error {
+		if last--; last < 0 {
+			return &fs.PathError{Op: "write", Path: incarnationName, Err: syscall.ENOSPC}
+		}
+		return syncDir(dir)
+	}
+	l, err = open(dir, testOptions, full)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mustClose(t, l)
+	if got := l.Recovery().Incarnation; got.Number != 1 {
+		t.Errorf("it counts as start %d", got.Number)
+	}
+}
+
+// Whoever lost the file shall not count from 1 again: who knew the node would never let it in.
+func TestALostIncarnationIsNoticed(t *testing.T) {
+	content, _, _ := smallLog(t, 20)
+	delete(content, incarnationName)
+	dir := dirWith(t, content)
+	var damage *DamageError
+	if _, err := Open(dir, testOptions); !errors.As(err, &damage) || damage.File != incarnationName {
+		t.Errorf("open: %v", err)
+	}
+	if _, err := Scan(dir, nil); !errors.As(err, &damage) || damage.File != incarnationName {
+		t.Errorf("scan: %v", err)
+	}
+}
+
+// Snapshots without anything else are no new directory, and nothing is written into one that is refused.
+func TestSnapshotsAloneAreNoNewDirectory(t *testing.T) {
+	dir := dirWith(t, map[string][]byte{snapshotName(consensus.Position{Index: 3, Term: 1}): []byte("x")})
+	if _, err := Open(dir, testOptions); err == nil || !strings.Contains(err.Error(), identityName) {
+		t.Errorf("got %v", err)
+	}
+	if _, found := files(t, dir)[identityName]; found {
+		t.Error("it has an identity now")
 	}
 }

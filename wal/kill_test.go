@@ -170,10 +170,14 @@ func TestKill(t *testing.T) {
 	dir := t.TempDir()
 	random := rand.New(rand.NewPCG(5, 6))
 	var state consensus.Saved
+	var count tally
+	defer count.report(t, "SIGKILLs of one log, at random")
 	torn, unacked, compacted := 0, 0, 0
 	for round := range uint64(kills) {
 		acked := liveAndDie(t, dir, round, random.IntN(20), 0, func(int) {})
 		life := lifeOf(round, state)
+		count.faults++
+		count.acknowledged += acked
 		l := mustOpen(t, dir, killOptions)
 		if l.Recovery().Repaired != nil {
 			torn++
@@ -182,6 +186,7 @@ func TestKill(t *testing.T) {
 		mustClose(t, l)
 		more, found := prefixOfLife(got, state, life, acked)
 		if !found {
+			count.blame(got, onTop(state, life[:acked]))
 			t.Fatalf("round %d, killed behind %d acknowledged Saves: got %s, want %s and perhaps a part of the next Save",
 				round, acked, brief(got), brief(onTop(state, life[:acked])))
 		}
@@ -259,19 +264,24 @@ func prefixOfLife(got, state consensus.Saved, life []consensus.Save, acked int) 
 // was written.
 func TestWriteThatStopsInTheMiddle(t *testing.T) {
 	torn := 0
+	var count tally
 	for _, limit := range []uint64{1, 100, 4096, 20_000, 50_001, 60_000} {
 		dir := t.TempDir()
 		acked := liveAndDie(t, dir, limit, savesPerLife, limit, func(int) {})
+		count.faults++
+		count.acknowledged += acked
 		l := mustOpen(t, dir, killOptions)
 		if r := l.Recovery().Repaired; r != nil {
 			torn++
 		}
 		got := mustLoad(t, l)
 		if _, found := prefixOfLife(got, consensus.Saved{}, lifeOf(limit, consensus.Saved{}), acked); !found {
+			count.blame(got, onTop(consensus.Saved{}, lifeOf(limit, consensus.Saved{})[:acked]))
 			t.Errorf("limit %d, %d Saves acknowledged: got %s", limit, acked, brief(got))
 		}
 		mustClose(t, l)
 	}
+	count.report(t, "writes that stopped in the middle")
 	if torn < 3 {
 		t.Errorf("only %d of the writes were torn", torn)
 	}
@@ -287,4 +297,5 @@ func TestLockOfAnotherProcess(t *testing.T) {
 		}
 	})
 	mustClose(t, mustOpen(t, dir, killOptions))
+	reportCount(t, 1, "second process on a directory in use: refused, and let in when the first was killed")
 }

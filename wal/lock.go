@@ -33,10 +33,8 @@ func lockDir(dir string) (*os.File, error) {
 
 // signLock writes the process id into the file, for people.
 func signLock(f *os.File) error {
-	if err := f.Truncate(0); err != nil {
-		return err
-	}
-	_, err := f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
+	// Over what stands there: on a full disk there is no room for it anywhere else.
+	_, err := f.WriteAt(fmt.Appendf(nil, "%-20d\n", os.Getpid()), 0)
 	return err
 }
 

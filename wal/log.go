@@ -21,6 +21,7 @@ type Log struct {
 	log          appendLog
 	snapshots    snapshotFiles
 	reserve      reserve
+	starts       guardedStarts
 	recovery     Recovery
 
 	saved  *consensus.Saved // what Load gives, once

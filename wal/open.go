@@ -123,7 +123,7 @@ func (l *Log) recover(opts Options) error {
 			return err
 		}
 	}
-	created, err := l.identify(opts, len(files.segments) > 0)
+	created, err := l.identify(opts, len(files.segments)+len(files.snapshots) > 0)
 	if err != nil {
 		return err
 	}
@@ -131,11 +131,11 @@ func (l *Log) recover(opts Options) error {
 	if err != nil {
 		return err
 	}
-	incarnation, err := readIncarnation(l.dir, l.id)
+	l.starts.starts, err = readStarts(l.dir, l.id)
 	if err != nil {
 		return err
 	}
-	s := scanner{id: l.id, incarnation: incarnation, keep: true}
+	s := scanner{id: l.id, incarnation: l.starts.now, keep: true}
 	if err := s.scan(l.dir, files, l.newest); err != nil {
 		return err
 	}

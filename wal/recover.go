@@ -133,6 +133,9 @@ func (s *scanner) conclude(dir string, list []segment, newest uint64) (err error
 			File: list[len(list)-1].name, Expected: "a record that was on stable storage before the file " + newestName + " was written", Found: "it does not begin with a record",
 		}
 	}
+	if s.incarnation.Number == 0 && s.used(list) {
+		return missing(incarnationName, "it was written before anything was saved")
+	}
 	base := s.state.snapshot.base.Index
 	if s.started && s.from > base+1 {
 		return s.hole(base+1, s.from-1, list)
@@ -145,6 +148,11 @@ func (s *scanner) conclude(dir string, list []segment, newest uint64) (err error
 		return &SnapshotError{err}
 	}
 	return nil
+}
+
+// used tells whether something was saved: the log is more than what its creation wrote.
+func (s *scanner) used(list []segment) bool {
+	return len(list) > 1 || s.state.hard != consensus.HardState{} || s.state.last > 0 || s.state.snapshot.Index > 0
 }
 
 // hole says which entries are missing, and where they were.

@@ -82,9 +82,11 @@ func (s *scanner) readOnly(dir string) ([]segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.incarnation, err = readIncarnation(dir, s.id); err != nil {
+	starts, err := readStarts(dir, s.id)
+	if err != nil {
 		return nil, err
 	}
+	s.incarnation = starts.now
 	// Before the list: a segment that is created in between is only in the list.
 	newest, err := readNewest(dir, s.id)
 	if err != nil {

@@ -127,13 +127,31 @@ func (c *tally) judge(t *testing.T, what, dir string, saves []consensus.Save, ac
 	}
 	got := mustLoad(t, l)
 	if _, found := prefixOfLife(got, consensus.Saved{}, saves, acked); !found {
-		if c.wrong++; got.Base.Index+consensus.Index(len(got.Entries)) < l.head.last.Index {
-			c.lost++
-		}
+		c.blame(got, onTop(consensus.Saved{}, saves[:acked]))
 		t.Errorf("%s: got %s, want the first %d Saves and perhaps a part of the next", what, brief(got), acked)
 	}
 	mustSave(t, l, consensus.Save{HardState: hard(got.HardState.Term+1, "n9")})
 	mustClose(t, l)
+}
+
+// blame counts a state that nothing explains: it lacks what was promised, or is wrong in another way.
+func (c *tally) blame(got, promised consensus.Saved) {
+	at, want := lastOf(got), lastOf(promised)
+	hard, wantHard := got.HardState, promised.HardState
+	switch {
+	case at.Term < want.Term, at.Term == want.Term && at.Index < want.Index,
+		hard.Term < wantHard.Term, hard.Term == wantHard.Term && wantHard.VotedFor != "" && hard.VotedFor != wantHard.VotedFor:
+		c.lost++
+	default:
+		c.wrong++
+	}
+}
+
+func lastOf(s consensus.Saved) consensus.Position {
+	if n := len(s.Entries); n > 0 {
+		return position(s.Entries[n-1].Index, s.Entries[n-1].Term)
+	}
+	return s.Base
 }
 
 // report says it in the test's log, and in the file.
@@ -149,6 +167,16 @@ func skip(t *testing.T, why string, err error) {
 	t.Helper()
 	reportLine(t, fmt.Sprintf("     0 of %s, skipped: %s: %v", t.Name(), why, err))
 	t.SkipNow()
+}
+
+// reportCount says what was tried, of a test that ends with the first failure.
+func reportCount(t *testing.T, n int, format string, args ...any) {
+	t.Helper()
+	outcome := ""
+	if t.Failed() {
+		outcome = ": FAILED"
+	}
+	reportLine(t, fmt.Sprintf("%6d ", n)+fmt.Sprintf(format, args...)+outcome)
 }
 
 func reportLine(t *testing.T, line string) {

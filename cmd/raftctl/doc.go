@@ -16,7 +16,7 @@
 //
 // A write is tried again until it is answered or --timeout is over, and is applied at most once.
 //
-// doctor and log look at a data directory, with or without a node, and change nothing. log diff exits 2 when a log cannot be read, since
+// bench writes keys of its own, below bench/, and deletes them in the end. doctor and log look at a data directory, with or without a node, and change nothing. log diff exits 2 when a log cannot be read, since
 // then it is unknown whether they differ.
 //
 // certs makes certificates, in files that nobody else can read, and overwrites none.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/raftnode/raft/cmd/internal/storefile"
 	"github.com/raftnode/raft/wal"
 )
 
@@ -112,7 +113,7 @@ func examine(dir string, write bool) *diagnosis {
 	lock, busy := checkLock(dir)
 	found, err := scanBeside(busy, func() (wal.Recovery, error) { return wal.Scan(dir, nil) })
 	d.Node = string(found.Node)
-	d.add(checkIdentity(found, err), checkModes(dir), lock, checkLog(found, err, busy), checkSnapshot(found, err),
+	d.add(checkIdentity(found, err), checkModes(dir), lock, checkStores(dir, found), checkLog(found, err, busy), checkSnapshot(found, err),
 		checkLeftovers(dir, found, err, busy), checkSpace(dir, found.ReserveBytes), checkFsync(dir, write))
 	d.conclude(err)
 	return d
@@ -195,7 +196,7 @@ func (d *diagnosis) print(out io.Writer) error {
 	return err
 }
 
-// findLogFiles lists the names in dir that are package wal's.
+// findLogFiles lists the files in dir that guard what the node promised: package wal's, and what raftnode remembers of the others.
 func findLogFiles(dir string) ([]fs.FileInfo, error) {
 	list, err := os.ReadDir(dir)
 	if err != nil {
@@ -203,7 +204,7 @@ func findLogFiles(dir string) ([]fs.FileInfo, error) {
 	}
 	var files []fs.FileInfo
 	for _, e := range list {
-		if !isLogFile(e.Name()) {
+		if !isLogFile(e.Name()) && e.Name() != storefile.Name {
 			continue
 		}
 		info, err := os.Lstat(filepath.Join(dir, e.Name()))

@@ -105,7 +105,7 @@ func newRootCommand() *cobra.Command {
 		newPutCommand(&g), newAppendCommand(&g), newDelCommand(&g),
 		newGetCommand(&g), newLsCommand(&g),
 		newStatusCommand(&g), newMembersCommand(&g), newTransferCommand(&g), newSnapshotCommand(&g),
-		newLogCommand(), newDoctorCommand(), newCertsCommand(), newVersionCommand(&g),
+		newLogCommand(), newDoctorCommand(), newBenchCommand(&g), newCertsCommand(), newVersionCommand(&g),
 	)
 	return root
 }

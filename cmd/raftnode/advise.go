@@ -8,15 +8,6 @@ import (
 	"github.com/raftnode/raft/wal"
 )
 
-// adviseOpen adds what an operator of this program can do about a data directory that was refused.
-func adviseOpen(c *config, err error) error {
-	var owner *wal.OwnerError
-	if errors.As(err, &owner) && owner.Node == c.id {
-		return fmt.Errorf("%w; %s", err, sameCluster(c))
-	}
-	return err
-}
-
 // adviseDisk adds what to do about a disk that failed, where the error, which has file and reason, is of one.
 func adviseDisk(c *config, err error) error {
 	const kept = "nothing that was acknowledged is lost"

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -23,6 +21,7 @@ type config struct {
 	dial            map[raft.ServerID]string // where to reach a member instead
 	listenClient    string
 	listenPeer      string
+	clusterID       string // "": made at founding, or asked for
 	join            bool
 	advertisePeer   string // where others reach this node; "": where it listens
 	peerTLS         certs.Files
@@ -107,14 +106,4 @@ func (c *config) members() []string {
 
 func sortedIDs(members map[raft.ServerID]string) []raft.ServerID {
 	return slices.Sorted(maps.Keys(members))
-}
-
-// clusterID tells clusters apart. It is made from the founding members, so every member computes the same
-// one, as long as all were given the same --cluster.
-func (c *config) clusterID() string {
-	h := sha256.New()
-	for _, id := range sortedIDs(c.cluster) {
-		fmt.Fprintf(h, "%s=%s\n", id, c.cluster[id])
-	}
-	return hex.EncodeToString(h.Sum(nil)[:8])
 }

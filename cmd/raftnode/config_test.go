@@ -83,7 +83,7 @@ func TestANodeThatJoins(t *testing.T) {
 	if wrong != nil {
 		t.Fatal(wrong)
 	}
-	if !c.join || c.clusterID() != founder.clusterID() || c.founders() != nil || c.snapshotBytes != 8192 || c.snapshotEntries != 1_000_000 {
+	if !c.join || c.listSum() != founder.listSum() || c.founders() != nil || c.snapshotBytes != 8192 || c.snapshotEntries != 1_000_000 {
 		t.Errorf("got %+v", c)
 	}
 	if got := founder.founders(); len(got) != 3 || got[1].Address != "127.0.0.1:7002" || got.Validate() != nil {
@@ -125,7 +125,7 @@ func TestFlagOverEnvironmentOverFileOverDefault(t *testing.T) {
 func TestEverySettingFromEverySource(t *testing.T) {
 	values := map[string]string{
 		"id": "n4", "join": "true", "advertise-peer": "127.0.0.1:4", "snapshot-entries": "5", "snapshot-bytes": "6KiB", "low-space": "3GiB", "reserve": "8KiB", "data-dir": "elsewhere", "cluster": trio, "listen-client": "127.0.0.1:1", "listen-peer": "127.0.0.1:2",
-		"dial": "n3=127.0.0.1:3", "heartbeat": "7ms", "election-timeout": "70ms", "codec": "json", "log-level": "debug", "log-format": "json",
+		"dial": "n3=127.0.0.1:3", "heartbeat": "7ms", "election-timeout": "70ms", "cluster-id": "given", "codec": "json", "log-level": "debug", "log-format": "json",
 		"peer-tls-cert": "p", "peer-tls-key": "q", "peer-tls-ca": "r", "client-tls-cert": "s", "client-tls-key": "t", "client-tls-ca": "u",
 	}
 	var args []string
@@ -149,7 +149,7 @@ func TestEverySettingFromEverySource(t *testing.T) {
 	fromNamedFile, wrong3 := resolved(t, nil, map[string]string{"RAFTNODE_CONFIG": file(t, text)})
 	for _, got := range []*config{fromEnvironment, fromFile, fromNamedFile} {
 		if got == nil || got.id != "n4" || !got.join || got.advertisePeer != "127.0.0.1:4" || got.snapshotEntries != 5 || got.snapshotBytes != 6<<10 || got.lowSpace != 3<<30 || got.reserve != 8<<10 || got.dataDir != "elsewhere" || got.dial["n3"] != "127.0.0.1:3" || got.cluster["n1"] != want.cluster["n1"] ||
-			got.electionTimeout != 70*time.Millisecond || got.codec != "json" || got.logLevel != "debug" || got.logFormat != "json" ||
+			got.electionTimeout != 70*time.Millisecond || got.codec != "json" || got.clusterID != "given" || got.logLevel != "debug" || got.logFormat != "json" ||
 			got.listenClient != "127.0.0.1:1" || got.listenPeer != "127.0.0.1:2" ||
 			got.peerTLS != (certs.Files{Cert: "p", Key: "q", CA: "r"}) || got.clientTLS != (certs.Files{Cert: "s", Key: "t", CA: "u"}) {
 			t.Errorf("got %+v, %v %v %v; want %+v", got, wrong1, wrong2, wrong3, want)
@@ -259,13 +259,17 @@ func TestABrokenFileIsTheOnlyMistake(t *testing.T) {
 	}
 }
 
-func TestClusterIDIsThatOfTheMembers(t *testing.T) {
+func TestTheSumOfTheListIsThatOfTheMembers(t *testing.T) {
 	one := config{cluster: mustMembers(t, "a=h:1,b=h:2")}
 	other := config{cluster: mustMembers(t, "b=h:2,a=h:1")}
 	moved := config{cluster: mustMembers(t, "a=h:1,b=h:3")}
-	if one.clusterID() != other.clusterID() || one.clusterID() == moved.clusterID() {
-		t.Errorf("the ids are %s, %s and %s: the first two must be the same, the third another",
-			one.clusterID(), other.clusterID(), moved.clusterID())
+	id := one.newClusterID()
+	if id == one.newClusterID() || other.otherList(id) || !moved.otherList(id) {
+		t.Errorf("the id is %s, the sums are %s, %s and %s: the first two must be the same, the third another, and no id like another",
+			id, one.listSum(), other.listSum(), moved.listSum())
+	}
+	if given := "made-by-an-operator"; moved.otherList(given) {
+		t.Errorf("%s shows no list", given)
 	}
 }
 

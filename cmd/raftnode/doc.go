@@ -19,6 +19,11 @@
 //     id is never used for another node.
 //   - With less free than --low-space on the disk of its data directory it takes no writes, and does not lead while another can; reads go on. It gives its reserve
 //     up and shortens its log, and goes back to work by itself when there is room.
+//   - A cluster has a random id, made once: by the first founding member, by name, when it starts on an empty directory and no other member tells of one. The
+//     others, and nodes with --join, ask the members in --cluster and --dial for it when they start on an empty directory, and wait until one answers: /livez is well
+//     then, /readyz and all else say what they wait for. Afterwards it stands in the data directory, and nobody is asked. With --cluster-id
+//     nobody is asked at all. So two clusters of one list never mix. The sum of the founding list stands behind the random part: nodes with different
+//     lists refuse each other and say so.
 //   - With --peer-tls-cert, members speak TLS 1.3 with each other, and only with those whose certificates name them, in the same cluster. With
 //     --client-tls-cert, clients are served over TLS, and with --client-tls-ca only those with a certificate. SIGHUP makes it read all these files
 //     again, for new connections; what cannot be used is told, and changes nothing.
@@ -34,5 +39,7 @@
 // Without certificates there is no TLS and no authentication: it listens where it is told to, and warns if others can reach that. Every client with a
 // certificate may do everything.
 // The state and the log behind the last snapshot are held in memory. A node that comes back with an old copy of its data directory
-// is refused by those that knew a later start on it; of a copy that was made since the last start nobody can tell.
+// is refused by those that knew a later start on it; of a copy that was made since the last start nobody can tell,
+// and if that is started first, the rightful one is refused.
+// The first founder, on a directory that was emptied while it reaches no other member, makes a new id; the others refuse it as another cluster.
 package main

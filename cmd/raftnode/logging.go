@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -59,13 +60,19 @@ func logRecovery(log hclog.Logger, r wal.Recovery) {
 
 // logEvent puts the transport's events where people look: what an operator should do something
 // about is a warning. That a peer cannot be reached is for the watch to say, once.
-func logEvent(log hclog.Logger, c *config) func(rpc.Event) {
+func logEvent(log hclog.Logger, c *config, clusterID string) func(rpc.Event) {
 	return func(e rpc.Event) {
 		text := e.String()
 		if strings.Contains(e.Reason, "belongs to cluster") {
-			text += "; " + sameCluster(c)
+			text += "; " + c.apart(e.Reason, clusterID)
 		}
 		switch e.Kind {
+		case rpc.Asked:
+			if strings.Contains(e.Reason, strconv.Quote(c.listSum())) {
+				log.Debug(e.String())
+			} else {
+				log.Warn(text)
+			}
 		case rpc.LinkUp, rpc.LinkDown:
 			log.Info(text)
 		case rpc.IncomingUp, rpc.IncomingDown, rpc.DialFailed:

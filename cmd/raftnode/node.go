@@ -14,6 +14,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/raftnode/raft/cmd/internal/storefile"
 	"github.com/raftnode/raft/kv"
 	"github.com/raftnode/raft/kv/server"
 	"github.com/raftnode/raft/raft"
@@ -34,6 +35,7 @@ const (
 // node is everything that one process runs.
 type node struct {
 	config    *config
+	clusterID string
 	log       hclog.Logger
 	secrets   *secrets
 	disk      *wal.Log
@@ -56,6 +58,10 @@ func serve(ctx context.Context, c *config, log hclog.Logger) error {
 	n := &node{config: c, log: log}
 	if err := n.assemble(ctx); err != nil {
 		_ = n.release() // nothing was promised yet
+		if errors.Is(err, errAsked) {
+			log.Info("stopped")
+			return nil
+		}
 		return fmt.Errorf("cannot start: %w", adviseDisk(c, err))
 	}
 	err := n.run(ctx)
@@ -88,6 +94,9 @@ func (n *node) assemble(ctx context.Context) (err error) {
 	if n.clients, err = listen(ctx, "--listen-client", c.listenClient); err != nil {
 		return err
 	}
+	if n.clusterID, err = n.identify(ctx); err != nil {
+		return err
+	}
 	if err := n.openDisk(); err != nil {
 		return err
 	}
@@ -109,10 +118,10 @@ func (n *node) openDisk() error {
 		return err
 	}
 	n.disk, err = wal.Open(c.dataDir, wal.Options{
-		Cluster: c.clusterID(), Node: c.id, ReserveBytes: marks.reserve, ReserveAbove: marks.high - marks.reserve,
+		Cluster: n.clusterID, Node: c.id, ReserveBytes: marks.reserve, ReserveAbove: marks.high - marks.reserve,
 	})
 	if err != nil {
-		return adviseOpen(c, err)
+		return err
 	}
 	logRecovery(n.log.Named("wal"), n.disk.Recovery())
 	n.space = &space{
@@ -125,8 +134,13 @@ func (n *node) openDisk() error {
 // connect makes the transport, the Raft server and the service for clients out of the open disk and listeners.
 func (n *node) connect() (err error) {
 	c := n.config
-	if n.stores, err = openStores(c.dataDir); err != nil {
+	var lost bool
+	if n.stores, lost, err = openStores(c.dataDir, n.disk.Recovery(), n.disk.Anchor); err != nil {
 		return err
+	}
+	if lost {
+		n.log.Warn("the file " + storefile.Name + " is missing, and it was there once: until they come again nothing is known of the members' data directories, " +
+			"so one that was exchanged or put back from an older copy may be let in")
 	}
 	n.detours = &detours{dials: c.dial, addresses: map[string]raft.ServerID{}}
 	address := c.advertisePeer
@@ -135,14 +149,17 @@ func (n *node) connect() (err error) {
 	}
 	n.watch = newWatch(n.log, c, address)
 	n.watch.place.listens = c.listens(n.peers.Addr())
-	tell := logEvent(n.log.Named("rpc"), c)
+	tell := logEvent(n.log.Named("rpc"), c, n.clusterID)
 	n.transport, err = rpc.New(rpc.Config{
-		Cluster: c.clusterID(), ID: c.id, Codec: c.codec, TLS: n.secrets.betweenPeers(), Identify: n.secrets.identify(),
+		Cluster: n.clusterID, ID: c.id, Codec: c.codec, TLS: n.secrets.betweenPeers(), Identify: n.secrets.identify(),
 		Address: address, Advertise: n.secrets.scheme() + reachable(n.clients.Addr(), address),
-		Store: n.disk.Recovery().Store, Incarnation: n.disk.Recovery().Incarnation.String(), Admit: n.stores.admit,
+		Store: n.disk.Recovery().Store, Incarnation: n.incarnation, Admit: n.stores.admit,
 		Unknown: n.detours.note, Dial: n.detours.dial,
 		OnEvent: func(e rpc.Event) {
 			tell(e)
+			if e.Kind == rpc.LinkUp {
+				n.stores.note(e.Peer)
+			}
 			n.watch.event(e, time.Now())
 		},
 	})
@@ -154,7 +171,7 @@ func (n *node) connect() (err error) {
 		return err
 	}
 	n.service, err = server.New(server.Config{
-		Raft: n.raft, Store: store, ClientAddress: n.clientAddress(address), Cluster: c.clusterID(), Version: version(),
+		Raft: n.raft, Store: store, ClientAddress: n.clientAddress(address), Cluster: n.clusterID, Version: version(),
 		TLS:  n.secrets.toOthers(),
 		Disk: n.space.status,
 	})
@@ -168,6 +185,9 @@ func (n *node) connect() (err error) {
 	n.http.Handler = n.reportPanics(n.http.Handler)
 	return nil
 }
+
+// incarnation is what to tell another server of this start.
+func (n *node) incarnation(peer raft.ServerID) string { return n.disk.IncarnationFor(peer).String() }
 
 // clientAddress gives where each node serves clients: the others tell when they connect.
 func (n *node) clientAddress(peerAddress string) func(raft.ServerID) (string, bool) {
@@ -299,7 +319,7 @@ func (n *node) announce() error {
 	warnIfOpen(n.log, "--listen-peer", n.peers.Addr(), n.config.peerGuard())
 	warnIfOpen(n.log, "--listen-client", n.clients.Addr(), n.config.clientGuard())
 	n.log.Info("serving", "clients", n.clients.Addr(), "peers", n.peers.Addr(), "pid", os.Getpid(),
-		"cluster", n.config.clusterID(), "members", n.raft.Status().Config.String(), "version", version())
+		"cluster", n.clusterID, "members", n.raft.Status().Config.String(), "version", version())
 	return nil
 }
 

@@ -195,7 +195,10 @@ func TestCannotStart(t *testing.T) {
 		},
 		"directory of another cluster": {
 			alone(left, "--cluster", "n2=127.0.0.1:7002"),
-			[]string{left, "belongs to cluster", "check the list of members", "--cluster must be the same on all nodes; here it is n1=127.0.0.1:7001,n2=127.0.0.1:7002"},
+			[]string{left, "belongs to cluster", "founded with another list of members", "--cluster must be the same on all nodes; here it is n1=127.0.0.1:7001,n2=127.0.0.1:7002"},
+		},
+		"--cluster-id of another cluster": {
+			alone(left, "--cluster-id", "another"), []string{left, "belongs to cluster", `--cluster-id is "another"`, "leave the flag out"},
 		},
 		"directory is a file": {alone(notDir), []string{notDir, "must be a directory"}},
 		"damaged log":         {alone(damaged), []string{"damaged", "raftctl doctor --data-dir " + damaged}},

@@ -47,6 +47,11 @@ func placeOptions() []option {
 			set:  func(c *config, text string) (err error) { c.cluster, err = parseMembers(text); return err },
 		},
 		{
+			name: "cluster-id", kind: "name", help: "a random name for the cluster, the same on all its nodes, like openssl rand -hex 16 makes (default: the first " +
+				"founding member makes one, and the others ask for it)",
+			set: func(c *config, text string) error { c.clusterID = text; return api.CheckID(text) },
+		},
+		{
 			name: "listen-client", kind: "host:port", required: true, help: "where clients are served (HTTP), like 127.0.0.1:8001; port 0 lets the system choose",
 			set: func(c *config, text string) error { c.listenClient = text; return api.CheckAddress(text, 0) },
 		},

@@ -53,7 +53,7 @@ func TestFoundersAreDroppedOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stores, err := openStores(t.TempDir())
+	stores, _, err := openStores(t.TempDir(), directory, noAnchor)
 	if err != nil {
 		t.Fatal(err)
 	}

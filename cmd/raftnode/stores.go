@@ -2,23 +2,19 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"maps"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/raftnode/raft/cmd/internal/storefile"
 	"github.com/raftnode/raft/raft"
 	"github.com/raftnode/raft/wal"
 )
-
-// storesName is the file in the data directory that remembers the other members' stores.
-const storesName = "stores.json"
 
 // stores remembers in which store each other member keeps its votes and its log, the first one that it showed as a member; and the newest
 // start on it. A member that comes with another store has lost what it promised, and one whose start does not come from that one has an
@@ -26,41 +22,41 @@ const storesName = "stores.json"
 // is removed stays remembered: an id is never given to another store. A server that is no member has promised nothing, and may come with
 // what it likes until it is one.
 type stores struct {
-	path string
+	dir    string
+	own    string                         // this node's store
+	anchor func(peer raft.ServerID) error // makes durable that a peer took note of this node's start
 
-	mu      sync.Mutex // guards what follows, and the file
-	bound   map[raft.ServerID]store
-	unsaved bool // bound knows of later starts than the file
+	file sync.Mutex // is held while the file is written; before mu
+
+	mu      sync.Mutex // guards what follows; nobody waits for the disk under it
+	bound   map[raft.ServerID]storefile.Member
+	fresh   map[raft.ServerID]bool // whose first binding is not in the file yet
+	unsaved bool                   // bound knows of more than the file
 	members map[raft.ServerID]bool
-	seen    map[raft.ServerID]store // of servers that came when they were no members; the last store that they showed
-}
-
-// store is a member's data directory, and the newest start on it that is known.
-type store struct {
-	ID    string `json:"store"`
-	Start uint64 `json:"start"`
-	Mark  uint32 `json:"mark"` // random, of that start
+	seen    map[raft.ServerID]storefile.Member // of servers that came when they were no members; the last that they showed
+	noted   map[raft.ServerID]bool             // peers that took note of this start, which is not anchored yet
 }
 
 // maxSeen bounds seen: anybody may come.
 const maxSeen = 64
 
-func openStores(dataDir string) (*stores, error) {
-	s := &stores{
-		path: filepath.Join(dataDir, storesName), bound: map[raft.ServerID]store{}, members: map[raft.ServerID]bool{}, seen: map[raft.ServerID]store{},
+// openStores reads what is remembered beside the log. On a new directory it makes the file; if that is missing on another, lost tells it: then the
+// members' stores are bound anew as they come.
+func openStores(dir string, own wal.Recovery, anchor func(raft.ServerID) error) (s *stores, lost bool, err error) {
+	s = &stores{
+		dir: dir, own: own.Store, anchor: anchor,
+		members: map[raft.ServerID]bool{}, seen: map[raft.ServerID]storefile.Member{},
+		fresh: map[raft.ServerID]bool{}, noted: map[raft.ServerID]bool{},
 	}
-	text, err := os.ReadFile(s.path)
+	s.bound, err = storefile.Read(dir, own.Store)
 	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil
+		s.bound = map[raft.ServerID]storefile.Member{}
+		return s, !own.NewDirectory, s.save()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("remember the members' stores: %w", err)
+		return nil, false, fmt.Errorf("remember the members' stores: %w. `raftctl doctor --data-dir %s` says what to do", err, dir)
 	}
-	if err := json.Unmarshal(text, &s.bound); err != nil {
-		return nil, fmt.Errorf("remember the members' stores: %s is damaged: %w. Restore it; without it this node would let in "+
-			"a member that has lost its log", s.path, err)
-	}
-	return s, nil
+	return s, false, nil
 }
 
 // enter says that a server is a member now. It does not wait for the disk.
@@ -79,39 +75,54 @@ func (s *stores) admit(peer raft.ServerID, id, incarnation string) error {
 	if err != nil {
 		return fmt.Errorf("server %q does not say which start on its store this is: %w", peer, err)
 	}
+	shown := storefile.Member{Store: id, Start: now.Number, Mark: now.Newest().Mark}
+	if news, err := s.judge(peer, shown, now); err != nil || !news {
+		return err
+	}
+	err = s.save()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	shown := store{ID: id, Start: now.Number, Mark: now.Newest()}
+	first := s.fresh[peer]
+	delete(s.fresh, peer)
+	if err != nil && first {
+		delete(s.bound, peer)
+		return fmt.Errorf("the store of server %q cannot be remembered: %w", peer, err)
+	}
+	return nil // a later start that cannot be written, on a full disk, is written later: a quorum must not hang on it
+}
+
+// judge tells whether a member may come with that start, and whether something new was learned that must be saved.
+func (s *stores) judge(peer raft.ServerID, shown storefile.Member, now wal.Incarnation) (news bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	switch known := s.bound[peer]; {
 	case known == shown:
-		return nil
-	case known.ID == "" && !s.members[peer]:
+		return s.fresh[peer], nil
+	case known.Store == "" && !s.members[peer]:
 		s.see(peer, shown)
-		return nil
-	case known.ID == "":
-		return s.bind(peer, shown)
-	case known.ID != id:
-		return fmt.Errorf("server %q comes with store %s, but it had store %s: its data directory was lost or exchanged, or two processes "+
+		return false, nil
+	case known.Store == "":
+		s.fresh[peer] = true
+	case known.Store != shown.Store:
+		return false, fmt.Errorf("server %q comes with store %s, but it had store %s: its data directory was lost or exchanged, or two processes "+
 			"call themselves %q; it has forgotten its votes and what it acknowledged, so it may not take part. Give it back its data directory, or "+
-			"remove it from the cluster and add a node with a new id in its place", peer, id, known.ID, peer)
+			"remove it from the cluster and add a node with a new id in its place", peer, shown.Store, known.Store, peer)
 	default:
-		if err := known.precedes(now); err != nil {
-			return fmt.Errorf("server %q comes with start %d on its data directory, %w", peer, now.Number, err)
+		if err := precedes(known, now); err != nil {
+			return false, fmt.Errorf("server %q comes with start %d on its data directory, %w", peer, now.Number, err)
 		}
 	}
-	// If that cannot be written, on a full disk, it is tried again: a quorum must not hang on it.
 	s.bound[peer] = shown
-	s.unsaved = s.save() != nil
-	return nil
+	return true, nil
 }
 
 // precedes tells why a start does not come from the newest one that is known.
-func (known store) precedes(now wal.Incarnation) error {
-	mark, shown := now.Mark(known.Start)
+func precedes(known storefile.Member, now wal.Incarnation) error {
+	has, sure := now.Has(wal.Start{Number: known.Start, Mark: known.Mark})
 	switch {
-	case shown && mark == known.Mark:
+	case has:
 		return nil
-	case !shown && now.Number > known.Start:
+	case !sure:
 		return fmt.Errorf("and start %d is the newest known here: it shows no more than its last %d, so nobody can tell whether it is an older copy. "+
 			"Remove it from the cluster and add a node with a new id in its place", known.Start, len(now.Marks))
 	}
@@ -121,7 +132,7 @@ func (known store) precedes(now wal.Incarnation) error {
 }
 
 // see remembers, while this process runs, which store a server has that is no member. It needs s.mu.
-func (s *stores) see(peer raft.ServerID, shown store) {
+func (s *stores) see(peer raft.ServerID, shown storefile.Member) {
 	for other := range s.seen {
 		if len(s.seen) < maxSeen {
 			break
@@ -131,28 +142,41 @@ func (s *stores) see(peer raft.ServerID, shown store) {
 	s.seen[peer] = shown
 }
 
-// settle binds those who were let in before they were members, and are now, and writes what could not be written.
-func (s *stores) settle() error {
+// note says that a peer took note of this node's start: it let this node in. It does not wait for the disk.
+func (s *stores) note(peer raft.ServerID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.unsaved {
-		if err := s.save(); err != nil {
-			return err
-		}
-		s.unsaved = false
-	}
+	s.noted[peer] = true
+}
+
+// settle binds those who were let in before they were members, and are now; writes what could not be written; and anchors this start.
+func (s *stores) settle() error {
+	s.mu.Lock()
 	for peer, shown := range s.seen {
 		if !s.members[peer] {
 			continue
 		}
-		if s.bound[peer].ID == "" {
-			if err := s.bind(peer, shown); err != nil {
-				return err
-			}
+		if s.bound[peer].Store == "" {
+			s.bound[peer], s.unsaved = shown, true
 		}
 		delete(s.seen, peer)
 	}
-	return nil
+	unsaved := s.unsaved
+	noted := s.noted
+	s.noted = map[raft.ServerID]bool{}
+	s.mu.Unlock()
+
+	var errs []error
+	if unsaved {
+		errs = append(errs, s.save())
+	}
+	for peer := range noted {
+		if err := s.anchor(peer); err != nil {
+			errs = append(errs, err)
+			s.note(peer)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // run settles until ctx ends. What cannot be remembered now is tried again: until then the server's next connection tries too.
@@ -174,41 +198,16 @@ func (s *stores) run(ctx context.Context, log hclog.Logger) {
 	}
 }
 
-// bind remembers a store durably. It needs s.mu.
-func (s *stores) bind(peer raft.ServerID, shown store) error {
-	s.bound[peer] = shown
-	if err := s.save(); err != nil {
-		delete(s.bound, peer)
-		return fmt.Errorf("the store of server %q cannot be remembered: %w", peer, err)
-	}
-	return nil
-}
-
-// save writes the file anew, so that a crash leaves the old one or the new one, durably. It needs s.mu.
+// save makes what is remembered durable.
 func (s *stores) save() error {
-	text, err := json.MarshalIndent(s.bound, "", "  ")
-	if err != nil {
-		return err
-	}
-	temporary := s.path + ".tmp"
-	if err := writeSynced(temporary, append(text, '\n')); err != nil {
-		return err
-	}
-	if err := os.Rename(temporary, s.path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(s.path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
-}
-
-func writeSynced(path string, text []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	return errors.Join(err, f.Sync(), f.Close())
+	s.file.Lock()
+	defer s.file.Unlock()
+	s.mu.Lock()
+	members := maps.Clone(s.bound)
+	s.mu.Unlock()
+	err := storefile.Write(s.dir, s.own, members)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unsaved = err != nil
+	return err
 }

@@ -8,14 +8,21 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/raftnode/raft/cmd/internal/storefile"
 	"github.com/raftnode/raft/raft"
+	"github.com/raftnode/raft/wal"
 )
 
 const firstStart = "1:0000000a"
 
+// directory is a new one.
+var directory = wal.Recovery{Store: "own", NewDirectory: true}
+
+func noAnchor(raft.ServerID) error { return nil }
+
 func TestAMemberIsBoundToTheStoreThatItShowedFirst(t *testing.T) {
 	dir := t.TempDir()
-	s, err := openStores(dir)
+	s, _, err := openStores(dir, directory, noAnchor)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +43,7 @@ func TestAMemberIsBoundToTheStoreThatItShowedFirst(t *testing.T) {
 			}
 		}
 		check(s)
-		again, err := openStores(dir) // after a restart
+		again, _, err := openStores(dir, directory, noAnchor) // after a restart
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,7 +58,7 @@ func TestAMemberIsBoundToTheStoreThatItShowedFirst(t *testing.T) {
 // Until it is a member a server has promised nothing; from then on it is bound to the store that it showed last, also if it came before.
 func TestAServerIsBoundWhenItBecomesAMember(t *testing.T) {
 	dir := t.TempDir()
-	s, err := openStores(dir)
+	s, _, err := openStores(dir, directory, noAnchor)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,14 +67,14 @@ func TestAServerIsBoundWhenItBecomesAMember(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(dir, storesName)); !os.IsNotExist(err) {
-		t.Errorf("a server that is no member was written down: %v", err)
+	if written, err := storefile.Read(dir, "own"); err != nil || len(written) > 0 {
+		t.Errorf("a server that is no member was written down: %v, %v", written, err)
 	}
 	s.enter("n4")
 	if err := s.settle(); err != nil {
 		t.Fatal(err)
 	}
-	again, err := openStores(dir)
+	again, _, err := openStores(dir, directory, noAnchor)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +89,7 @@ func TestAServerIsBoundWhenItBecomesAMember(t *testing.T) {
 }
 
 func TestStrangersDoNotFillTheMemory(t *testing.T) {
-	s, err := openStores(t.TempDir())
+	s, _, err := openStores(t.TempDir(), directory, noAnchor)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,10 +105,10 @@ func TestStrangersDoNotFillTheMemory(t *testing.T) {
 
 func TestADamagedListOfStoresIsNotTakenForNone(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, storesName), []byte(`{"n2":`), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, storefile.Name), []byte(`{"n2":`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openStores(dir); err == nil || !strings.Contains(err.Error(), "is damaged") {
+	if _, _, err := openStores(dir, directory, noAnchor); err == nil || !strings.Contains(err.Error(), "is damaged") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -109,11 +116,11 @@ func TestADamagedListOfStoresIsNotTakenForNone(t *testing.T) {
 // What cannot be remembered is not admitted: after a restart it would not be known.
 func TestAStoreThatCannotBeRememberedIsNotAdmitted(t *testing.T) {
 	dir := t.TempDir()
-	s, err := openStores(dir)
+	s, _, err := openStores(dir, directory, noAnchor)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(filepath.Join(dir, storesName+".tmp"), 0o700); err != nil {
+	if err := os.Mkdir(filepath.Join(dir, storefile.Name+".tmp"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	s.enter("n2")
@@ -127,7 +134,7 @@ func TestAStoreThatCannotBeRememberedIsNotAdmitted(t *testing.T) {
 // Who knows a start on a directory lets in only those that come from it: an older copy does not, however often it is started.
 func TestAnOlderCopyOfADirectoryIsNotLetIn(t *testing.T) {
 	dir := t.TempDir()
-	s, err := openStores(dir)
+	s, _, err := openStores(dir, directory, noAnchor)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,12 +148,14 @@ func TestAnOlderCopyOfADirectoryIsNotLetIn(t *testing.T) {
 		{"7:0000000a0000000b0000000c0000000d", "comes with start 7 on its data directory, but it had another start 8: this is an older copy"},
 		{"8:0000000c0000000d0000000f", "this is an older copy"},
 		{"9:0000000c0000000d0000000f00000010", "this is an older copy"},
+		{"200:0000000e" + older + ",8:0000000f", "this is an older copy"},
 		{"200:0000000e" + older, "start 8 is the newest known here: it shows no more than its last 100"},
 		{"", "does not say which start"},
 		{"9:zzzzzzzz", "does not say which start"},
 		{"9:0000000d0000000e00000011", ""},
+		{"300:0000000e" + older + ",9:00000011", ""}, // it was started often, and nobody here saw it; but it knows what was seen here
 	} {
-		again, err := openStores(dir) // after a restart
+		again, _, err := openStores(dir, directory, noAnchor) // after a restart
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +172,7 @@ func TestAnOlderCopyOfADirectoryIsNotLetIn(t *testing.T) {
 // A member that starts again while this node's disk is full is let in, and remembered when there is room.
 func TestALaterStartIsLetInOnAFullDisk(t *testing.T) {
 	dir := t.TempDir()
-	s, err := openStores(dir)
+	s, _, err := openStores(dir, directory, noAnchor)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +180,7 @@ func TestALaterStartIsLetInOnAFullDisk(t *testing.T) {
 	if err := s.admit("n2", "x", firstStart); err != nil {
 		t.Fatal(err)
 	}
-	obstacle := filepath.Join(dir, storesName+".tmp")
+	obstacle := filepath.Join(dir, storefile.Name+".tmp")
 	if err := os.Mkdir(obstacle, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -187,11 +196,67 @@ func TestALaterStartIsLetInOnAFullDisk(t *testing.T) {
 	if err := errors.Join(os.Remove(obstacle), s.settle()); err != nil {
 		t.Fatal(err)
 	}
-	again, err := openStores(dir)
+	again, _, err := openStores(dir, directory, noAnchor)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := again.admit("n2", "x", firstStart); err == nil {
 		t.Error("after a restart the older start is let in")
 	}
+}
+
+// A node that lost what it remembers of the others says so; a new directory remembers from its first start on that it knows nobody.
+func TestALostListOfStoresIsNoticed(t *testing.T) {
+	dir := t.TempDir()
+	if _, lost, err := openStores(dir, directory, noAnchor); err != nil || lost {
+		t.Fatal(lost, err)
+	}
+	used := wal.Recovery{Store: "own"}
+	if _, lost, err := openStores(dir, used, noAnchor); err != nil || lost {
+		t.Errorf("it is there: %t, %v", lost, err)
+	}
+	if err := os.Remove(filepath.Join(dir, storefile.Name)); err != nil {
+		t.Fatal(err)
+	}
+	if _, lost, err := openStores(dir, used, noAnchor); err != nil || !lost {
+		t.Errorf("it is gone: %t, %v", lost, err)
+	}
+	if _, _, err := openStores(dir, wal.Recovery{Store: "other"}, noAnchor); err == nil || !strings.Contains(err.Error(), "not of this directory") {
+		t.Errorf("another store's: %v", err)
+	}
+}
+
+// Peers that let this node in are anchored, and again if that could not be written.
+func TestPeersThatLetUsInAreAnchored(t *testing.T) {
+	full, anchored := true, []raft.ServerID(nil)
+	s, _, err := openStores(t.TempDir(), directory, func(peer raft.ServerID) error {
+		if full {
+			return errors.New("no room")
+		}
+		anchored = append(anchored, peer)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.note("n2")
+	if err := s.settle(); err == nil {
+		t.Error("nobody heard that it failed")
+	}
+	full = false
+	if err := errors.Join(s.settle(), s.settle()); err != nil || len(anchored) != 1 {
+		t.Errorf("anchored %v, %v", anchored, err)
+	}
+}
+
+// Members are entered by the goroutine that drives the algorithm: a disk that hangs must not hold it up.
+func TestEnterDoesNotWaitForTheDisk(t *testing.T) {
+	s, _, err := openStores(t.TempDir(), directory, noAnchor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.file.Lock() // as while it is written
+	defer s.file.Unlock()
+	s.enter("n2")
+	s.note("n2")
 }

@@ -144,12 +144,17 @@ func (f *FS) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, fu
 }
 
 // Fsync makes a file durable.
-func (f *FS) Fsync(_ <-chan struct{}, in *fuse.FsyncIn) fuse.Status { return f.sync(in) }
+func (f *FS) Fsync(cancel <-chan struct{}, in *fuse.FsyncIn) fuse.Status { return f.sync(cancel, in) }
 
 // FsyncDir makes the entries of a directory durable.
-func (f *FS) FsyncDir(_ <-chan struct{}, in *fuse.FsyncIn) fuse.Status { return f.sync(in) }
+func (f *FS) FsyncDir(cancel <-chan struct{}, in *fuse.FsyncIn) fuse.Status {
+	return f.sync(cancel, in)
+}
 
-func (f *FS) sync(in *fuse.FsyncIn) fuse.Status {
+func (f *FS) sync(cancel <-chan struct{}, in *fuse.FsyncIn) fuse.Status {
+	if !f.answers(cancel) {
+		return fuse.EINTR
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	n, doIt, half, status := f.change(in.NodeId)

@@ -15,6 +15,7 @@
 //     the two. A directory has the entries that the last fsync of it found, with some of the later changes. Which ones, the [Loss] says.
 //   - An fsync that was made to fail behaves as Linux does: the data can still be read, counts as clean, and no
 //     later fsync writes it.
+//   - Where an fsync hangs, it hangs until it is let go on or whoever waits for it is killed, and the rest of the file system answers.
 //   - The same program with the same arguments meets the same number of changes, so each can be cut in turn.
 //
 // # What it does not promise

@@ -25,7 +25,8 @@ type FS struct {
 	failAt  int // the one that fails; 0: none
 	failure fuse.Status
 	down    bool
-	faulted bool // since the power is on
+	faulted bool          // since the power is on
+	hang    chan struct{} // not nil: no fsync returns until it is closed
 }
 
 // New makes an empty one.
@@ -86,6 +87,38 @@ func (f *FS) FailAt(n int, failure syscall.Errno) {
 	f.failAt, f.failure, f.faulted = 0, fuse.Status(failure), false
 	if n > 0 {
 		f.failAt = f.changes + n
+	}
+}
+
+// Hang lets each fsync from now on wait until goOn is called, as on a disk that does not answer. All else goes on.
+func (f *FS) Hang() (goOn func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	hang := make(chan struct{})
+	f.hang = hang
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.hang == hang {
+			f.hang = nil
+			close(hang)
+		}
+	}
+}
+
+// answers waits while fsyncs hang; false if the caller was killed, or got a signal, meanwhile.
+func (f *FS) answers(cancel <-chan struct{}) bool {
+	f.mu.Lock()
+	hang := f.hang
+	f.mu.Unlock()
+	if hang == nil {
+		return true
+	}
+	select {
+	case <-hang:
+		return true
+	case <-cancel:
+		return false
 	}
 }
 

@@ -17,10 +17,20 @@ const (
 	datadriven = "github.com/cockroachdb/datadriven"
 	goleak     = "go.uber.org/goleak"
 	xsys       = "golang.org/x/sys"
+	hdr        = "github.com/HdrHistogram/hdrhistogram-go"
 	cbor       = "github.com/fxamacker/cbor"
-	hashicorp  = "github.com/hashicorp/raft"  // only in the module scripts/bench/rpc
+	hashicorp  = "github.com/hashicorp/raft"  // only in the modules scripts/bench and scripts/bench/rpc
 	protobuf   = "google.golang.org/protobuf" // there, too
 	gofuse     = "github.com/hanwen/go-fuse"  // only in the module integration/powerfs
+
+	// Only in the module scripts/bench: the other peers that we are measured beside.
+	hashicorpWAL  = "github.com/hashicorp/raft-wal"
+	hashicorpBolt = "github.com/hashicorp/raft-boltdb"
+	bbolt         = "go.etcd.io/bbolt"
+	etcdServer    = "go.etcd.io/etcd/server"
+	etcdClient    = "go.etcd.io/etcd/client"
+	zap           = "go.uber.org/zap"
+	dragonboat    = "github.com/lni/dragonboat"
 )
 
 // Allowed is what one package may import. Packages of this repository are named by their directory,
@@ -97,6 +107,10 @@ var Arrows = map[string]Allowed{
 		Ours: []string{"kv/api"},
 		Why:  "who uses the client links nothing of the server",
 	},
+	"kv/load": {
+		Ours: []string{"kv/client"}, Others: []string{hdr, xsys},
+		Why: "the load is for any store and comes with the target for ours, as its users see it; a timer of the kernel keeps its rate",
+	},
 	"integration": {
 		Ours: []string{"kv/client", "kv/api", "raft/lab", "rpc/certs"}, Others: []string{porcupine},
 		Why: "the harness sees what users see: processes, their API and their certificates; the lab brings scripts and imports nothing",
@@ -106,13 +120,17 @@ var Arrows = map[string]Allowed{
 		Tests:  []string{"wal", "raft/consensus", "integration", "kv/client", "kv/api"},
 		Why:    "the file system knows nothing of what is tried on it; it is a module of its own, so that nobody gets its dependencies with ours",
 	},
+	"cmd/internal/storefile": {
+		Ours: []string{"raft"},
+		Why:  "raftnode writes the file and raftctl doctor reads it, and neither imports the other",
+	},
 	"cmd/raftnode": {
-		Ours:   []string{"raft", "raft/consensus", "rpc", "rpc/certs", "rpc/cborcodec", "wal", "kv", "kv/api", "kv/server"},
+		Ours:   []string{"cmd/internal/storefile", "raft", "raft/consensus", "rpc", "rpc/certs", "rpc/cborcodec", "wal", "kv", "kv/api", "kv/server"},
 		Others: []string{cobra, pflag, yaml, hclog},
 		Why:    "the node joins host, disk, network and service, and drives none of them from outside",
 	},
 	"cmd/raftctl": {
-		Ours: []string{"kv", "kv/api", "kv/client", "wal", "raft/consensus", "rpc/certs"}, Others: []string{cobra, pflag},
+		Ours: []string{"cmd/internal/storefile", "kv", "kv/api", "kv/client", "kv/load", "wal", "raft/consensus", "rpc/certs"}, Others: []string{cobra, pflag},
 		Tests: []string{"kv/server", "raft"}, // it is tried against the server as it is, over a Raft that is played
 		Why:   "raftctl is a client, and reads data directories, with the store's commands in words; it runs no node",
 	},
@@ -120,13 +138,39 @@ var Arrows = map[string]Allowed{
 		Ours: []string{"integration", "kv/client", "kv/api", "raft/sim", "kv/kvsim"}, Others: []string{cobra, pflag, xsys},
 		Why: "drills are run against real processes, or simulated; the terminal is asked how wide it is",
 	},
+	"scripts/bench": {
+		Ours:   []string{"kv/client", "kv/load", "scripts/bench/cluster", "scripts/bench/raw", "scripts/bench/report"},
+		Others: []string{etcdClient, zap},
+		Why:    "the benchmark sees what users see, processes and their protocols; it is a module of its own, so that nobody gets the peers with ours",
+	},
+	"scripts/bench/cluster": {
+		Others: []string{xsys},
+		Why:    "it runs processes, whatever they are",
+	},
+	"scripts/bench/report": {
+		Ours: []string{"kv/load", "scripts/bench/cluster"},
+		Why:  "the report knows what was measured, and not how",
+	},
+	"scripts/bench/raw": {
+		Ours: []string{"kv/load"},
+		Why:  "the protocol is for peers that have none, and its client is put under load",
+	},
+	"scripts/bench/peer": {
+		Ours: []string{"scripts/bench/raw"},
+		Why:  "what the peers have in common is that they are served by the raw protocol",
+	},
+	"scripts/bench/peers/floor":      {Ours: []string{"scripts/bench/peer", "scripts/bench/raw"}, Why: "the floor has no Raft"},
+	"scripts/bench/peers/library":    {Ours: []string{"raft", "raft/consensus", "rpc", "wal", "scripts/bench/peer", "scripts/bench/raw"}, Why: "it is our library as others may embed it"},
+	"scripts/bench/peers/hashicorp":  {Ours: []string{"scripts/bench/peer", "scripts/bench/raw"}, Others: []string{hashicorp, hashicorpWAL, hashicorpBolt, bbolt, hclog}, Why: "a peer has nothing of ours"},
+	"scripts/bench/peers/etcd":       {Ours: []string{"scripts/bench/peer"}, Others: []string{etcdServer}, Why: "a peer has nothing of ours"},
+	"scripts/bench/peers/dragonboat": {Ours: []string{"scripts/bench/peer", "scripts/bench/raw"}, Others: []string{dragonboat}, Why: "a peer has nothing of ours"},
+	"scripts/tidy":                   {Why: "the walls must not lean on what they guard"},
+	"scripts/mutants":                {Why: "the runner must work while the code is broken"},
+	"scripts/readme":                 {Why: "the README is tried out from outside, as a reader would"},
 	"scripts/bench/rpc": {
 		Ours: []string{"rpc", "rpc/cborcodec", "raft/consensus"}, Others: []string{hashicorp, hclog, msgpack, protobuf},
 		Why: "it compares the transport with others'; it is a module of its own, so that nobody gets those with ours",
 	},
-	"scripts/tidy":    {Why: "the walls must not lean on what they guard"},
-	"scripts/mutants": {Why: "the runner must work while the code is broken"},
-	"scripts/readme":  {Why: "the README is tried out from outside, as a reader would"},
 }
 
 // TestOnly may be imported by any test besides what its package may.

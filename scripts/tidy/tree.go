@@ -54,7 +54,7 @@ func Load(fsys fs.FS) (*Tree, error) {
 			return err
 		case entry.IsDir() && slices.Contains(notOurs, name):
 			return fs.SkipDir
-		case !entry.Type().IsRegular():
+		case !entry.Type().IsRegular() || slices.Contains(notOurs, name): // .git is a file in a worktree
 			return nil
 		}
 		return tree.add(fsys, name)

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/raftnode/raft/kv/load"
+)
+
+func TestBench(t *testing.T) {
+	_, addr := start(t, nil)
+	stdout, stderr, exit := ctl(t, "", "bench --in-flight 4 --keys 50 --reads 0.5 --warm-up 10ms --duration 100ms --endpoints", addr)
+	for _, want := range []string{
+		`^\d+ operations a second for 100ms, 4 in flight, values of 128 bytes, 50% reads\n`, `OPS +MEAN +P50 +P90 +P99 +P99\.9 +MAX\n`,
+		`\nall +\d+ +\S+s`, `\nput +\d+ +\S+s`, `\nget +\d+ +\S+s`, `\nerrors: none\n$`,
+	} {
+		if !regexp.MustCompile(want).MatchString(stdout) {
+			t.Errorf("nothing like %q in\n%s", want, stdout)
+		}
+	}
+	if exit != 0 || !strings.Contains(stderr, "writing 50 keys that begin with bench/") {
+		t.Errorf("exit %d, %s", exit, stderr)
+	}
+	if keys, _, _ := ctl(t, "", "ls --endpoints", addr); strings.Contains(keys, "bench/") {
+		t.Errorf("it left keys:\n%s", keys)
+	}
+}
+
+func TestBenchAtARate(t *testing.T) {
+	_, addr := start(t, nil)
+	stdout, stderr, exit := ctl(t, "", "bench -o json --rate 200 --keys 10 --warm-up 0s --duration 100ms --keep --endpoints", addr)
+	var got benched
+	if err := json.Unmarshal([]byte(stdout), &got); err != nil || exit != 0 {
+		t.Fatalf("%v, exit %d\n%s%s", err, exit, stdout, stderr)
+	}
+	if got.Config.Rate != 200 || got.All.Count != 20 || got.PerSecond <= 0 || got.Config.InFlight != load.DefaultBacklog {
+		t.Errorf("%+v", got)
+	}
+	if keys, _, _ := ctl(t, "", "ls --endpoints", addr); strings.Count(keys, "bench/") != 10 {
+		t.Errorf("it was to keep 10 keys:\n%s", keys)
+	}
+}
+
+// Ctrl-C while the load runs: there is a result, the keys are gone, and all is well.
+func TestBenchInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var seen atomic.Int64
+	_, addr := start(t, func(real http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPut && seen.Add(1) == 100 {
+				cancel()
+			}
+			real.ServeHTTP(w, r)
+		})
+	})
+	var out, talk bytes.Buffer
+	exit := run(ctx, strings.Fields("bench --in-flight 2 --keys 10 --warm-up 0s --duration 1h --endpoints "+addr), strings.NewReader(""), &out, &talk)
+	if exit != 0 || !strings.Contains(talk.String(), "interrupted after ") || !strings.Contains(out.String(), "all ") {
+		t.Errorf("exit %d\n%s%s", exit, out.String(), talk.String())
+	}
+	if keys, _, _ := ctl(t, "", "ls --endpoints", addr); strings.Contains(keys, "bench/") {
+		t.Errorf("it left keys:\n%s", keys)
+	}
+}
+
+func TestBenchCountsErrorsByOutcome(t *testing.T) {
+	var seen atomic.Int64
+	_, addr := start(t, func(real http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if seen.Add(1) > 100 && r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/kv/") {
+				r.Method = "MEND" // refused, and not tried again
+			}
+			real.ServeHTTP(w, r)
+		})
+	})
+	stdout, _, exit := ctl(t, "", "bench --in-flight 2 --keys 10 --reads 0.5 --warm-up 0s --duration 200ms --endpoints", addr)
+	if exit != 0 || !regexp.MustCompile(`errors: \d+ rejected \(method-not-allowed\)\n$`).MatchString(stdout) {
+		t.Errorf("exit %d\n%s", exit, stdout)
+	}
+}
+
+func TestBenchOfNobody(t *testing.T) {
+	addr := nobody(t)
+	_, stderr, exit := ctl(t, "", "bench --timeout 200ms --endpoints", addr)
+	if exit != exitNoQuorum || !strings.Contains(stderr, "raftctl: bench: no node answers: "+addr) {
+		t.Errorf("exit %d, %s", exit, stderr)
+	}
+	for line, says := range map[string]string{
+		"bench --reads 2": "not from 0 to 1", "bench --keys 10000000": "need more", "bench --duration 0s": "not above 0", "bench x": "usage: raftctl bench",
+	} {
+		if _, stderr, exit := ctl(t, "", line); exit != exitUsage || !strings.Contains(stderr, says) {
+			t.Errorf("%s: exit %d, %s", line, exit, stderr)
+		}
+	}
+}

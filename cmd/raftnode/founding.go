@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"net"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/raftnode/raft/kv/server"
+	"github.com/raftnode/raft/raft"
+	"github.com/raftnode/raft/rpc"
+	"github.com/raftnode/raft/wal"
+)
+
+// A cluster's id is random. The first founding member, by name, makes it when it starts on an empty directory; all others ask for it then.
+// From then on it stands in each data directory, and nobody is asked. Behind the random part is the sum of the founding list, which
+// shows when two nodes were given different ones.
+
+const (
+	// askFirst is how long the first founder asks whether the cluster exists already, before it makes one.
+	askFirst = time.Second
+	// askMin and askMax bound the pause between two rounds of questions.
+	askMin = 10 * time.Millisecond
+	askMax = 500 * time.Millisecond
+)
+
+var madeID = regexp.MustCompile(`^[0-9a-f]{16}-[0-9a-f]{8}$`)
+
+// listSum tells founding lists apart.
+func (c *config) listSum() string {
+	h := sha256.New()
+	for _, id := range sortedIDs(c.cluster) {
+		fmt.Fprintf(h, "%s=%s\n", id, c.cluster[id])
+	}
+	return hex.EncodeToString(h.Sum(nil)[:4])
+}
+
+// newClusterID makes the id of a cluster that is founded now.
+func (c *config) newClusterID() string {
+	var random [8]byte
+	_, _ = rand.Read(random[:]) // never fails: see its documentation
+	return hex.EncodeToString(random[:]) + "-" + c.listSum()
+}
+
+// otherList tells that a cluster was certainly founded with another list. One that was given its id, or is older than ids with sums, does not show it.
+func (c *config) otherList(clusterID string) bool {
+	return madeID.MatchString(clusterID) && !strings.HasSuffix(clusterID, "-"+c.listSum())
+}
+
+// apart is what to do when a reason names another cluster than this node's.
+func (c *config) apart(reason, clusterID string) string {
+	if strings.Count(reason, "-"+c.listSum()+`"`) < 2 {
+		return sameCluster(c)
+	}
+	return fmt.Sprintf("they were founded apart, with the same --cluster: if this node (cluster %s) or that one had an empty directory where the cluster "+
+		"ran before, give it back its directory, or remove it and add a node with a new id", clusterID)
+}
+
+// identify gives the id of this node's cluster: from its directory, else as the operator gave it, else made here or asked for.
+func (n *node) identify(ctx context.Context) (string, error) {
+	c := n.config
+	switch id, owner, err := wal.Identity(c.dataDir); {
+	case err == nil && owner == c.id:
+		return id, c.checkID(id)
+	case err == nil:
+		return id, nil // what else is wrong with it, wal says
+	case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR): // which wal says better
+		return "", err
+	}
+	founders := sortedIDs(c.cluster)
+	switch {
+	case c.clusterID != "":
+		return c.clusterID, nil
+	case c.join || c.id != founders[0]:
+		return n.await(ctx)
+	case len(founders) == 1:
+		return c.newClusterID(), nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, askFirst)
+	defer cancel()
+	if id := n.ask(ctx, n.log.Debug); id != "" {
+		n.log.Warn(fmt.Sprintf("the cluster exists already, with id %s, but this node's directory is empty: if it ran before, the others will not let it in", id))
+		return id, nil
+	}
+	id := c.newClusterID()
+	n.log.Info("founds the cluster " + id)
+	return id, nil
+}
+
+// checkID compares the id in the directory with what the flags say.
+func (c *config) checkID(id string) error {
+	if c.clusterID != "" && c.clusterID != id {
+		return fmt.Errorf("%s belongs to cluster %q, but --cluster-id is %q: leave the flag out, or give this node its own directory of that cluster",
+			c.dataDir, id, c.clusterID)
+	}
+	if c.otherList(id) {
+		return fmt.Errorf("%s belongs to cluster %q, which was founded with another list of members: %s", c.dataDir, id, sameCluster(c))
+	}
+	return nil
+}
+
+// await asks until somebody knows the id. Meanwhile whoever comes is told that this node waits.
+func (n *node) await(ctx context.Context) (string, error) {
+	var where []string
+	known := n.config.known()
+	for _, id := range sortedIDs(known) {
+		where = append(where, fmt.Sprintf("%s (%s)", id, known[id]))
+	}
+	text := "waits to learn the cluster's id from " + strings.Join(where, " or ") + ". If none of these is a member any more, give a member with --dial, or the id with --cluster-id; /v1/status of a member shows it"
+	n.log.Info(text, "clients", n.clients.Addr(), "peers", n.peers.Addr())
+	serving, stop := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() {
+		cfg := n.stranger()
+		cfg.OnEvent = func(e rpc.Event) { n.log.Named("rpc").Debug(e.String()) }
+		if err := rpc.Decline(serving, borrow(n.peers), cfg); err != nil {
+			n.log.Error("cannot answer the others", "error", err)
+		}
+	})
+	waiting := server.NewHTTPServer(server.NotYet("this node " + text))
+	running.Go(func() { _ = waiting.Serve(n.secrets.forClients(borrow(n.clients))) }) // ends with Close
+	id := n.askOn(ctx)
+	stop()
+	_ = waiting.Close()
+	running.Wait()
+	if id == "" {
+		return "", errAsked
+	}
+	n.log.Info("learned that the cluster is " + id)
+	return id, errors.Join(giveBack(n.peers), giveBack(n.clients))
+}
+
+// askOn asks until there is an answer, or ctx ends.
+func (n *node) askOn(ctx context.Context) string {
+	tell := once(n.log)
+	for pause := askMin; ctx.Err() == nil; pause = min(2*pause, askMax) {
+		if id := n.ask(ctx, tell); id != "" {
+			return id
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+	return ""
+}
+
+// once gives a way to warn of each thing one time.
+func once(log hclog.Logger) func(string, ...any) {
+	told := map[string]bool{}
+	return func(text string, _ ...any) {
+		if !told[text] && len(told) < 100 {
+			told[text] = true
+			log.Warn(text)
+		}
+	}
+}
+
+// ask asks all whom the flags name at once, and gives the first answer that can be true. tell gets what a person can do something about.
+func (n *node) ask(ctx context.Context, tell func(string, ...any)) string {
+	c := n.config
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type answer struct {
+		from raft.ServerID
+		id   string
+		err  error
+	}
+	known := c.known()
+	answers := make(chan answer, len(known))
+	for id, address := range known {
+		asking.Go(func() {
+			cluster, err := rpc.Ask(ctx, n.stranger(), id, address, c.listSum())
+			answers <- answer{id, cluster, err}
+		})
+	}
+	for range known {
+		a := <-answers
+		var network net.Error
+		switch {
+		case a.err == nil && !c.otherList(a.id):
+			return a.id
+		case a.err == nil:
+			tell(fmt.Sprintf("%s (%s) belongs to cluster %q, which was founded with another list of members: %s", a.from, known[a.from], a.id, sameCluster(c)))
+		case errors.Is(a.err, rpc.ErrNoClusterYet), errors.Is(a.err, io.EOF), errors.As(a.err, &network): // it is not up yet
+		default:
+			tell(fmt.Sprintf("%s (%s) was asked for the cluster's id: %v", a.from, known[a.from], a.err))
+		}
+	}
+	return ""
+}
+
+// stranger is how this node speaks before it knows its cluster.
+func (n *node) stranger() rpc.Config {
+	return rpc.Config{ID: n.config.id, Codec: n.config.codec, TLS: n.secrets.betweenPeers(), Identify: n.secrets.identify(), HandshakeTimeout: askFirst, DialTimeout: askFirst}
+}
+
+// known gives where this node reaches the others that its flags name: the founders, of whom none may be left, and those in --dial.
+func (c *config) known() map[raft.ServerID]string {
+	known := maps.Clone(c.cluster)
+	maps.Copy(known, c.dial)
+	delete(known, c.id)
+	return known
+}
+
+// borrowed is a listener whose Close only ends Accept, so that it can be used again: see giveBack.
+type borrowed struct{ net.Listener }
+
+func borrow(ln net.Listener) net.Listener { return borrowed{ln} }
+
+// Close makes Accept fail.
+func (b borrowed) Close() error { return setDeadline(b.Listener, time.Unix(1, 0)) }
+
+func giveBack(ln net.Listener) error { return setDeadline(ln, time.Time{}) }
+
+func setDeadline(ln net.Listener, t time.Time) error {
+	return ln.(interface{ SetDeadline(time.Time) error }).SetDeadline(t)
+}

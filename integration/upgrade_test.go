@@ -1,0 +1,102 @@
+package integration
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// released builds raftnode as it was in the last commit, or in that of INTEGRATION_BASE.
+func released(ctx context.Context, t *testing.T) string {
+	t.Helper()
+	commit := cmp.Or(os.Getenv("INTEGRATION_BASE"), "HEAD")
+	top, err := exec.CommandContext(ctx, "git", "rev-parse", "--show-toplevel").Output()
+	if err != nil {
+		t.Skipf("needs the history of this repository: git rev-parse: %v", err)
+	}
+	dir := t.TempDir()
+	archive := filepath.Join(dir, "tree.tar")
+	if out, err := exec.CommandContext(ctx, "git", "-C", strings.TrimSpace(string(top)), "archive", "-o", archive, commit).CombinedOutput(); err != nil {
+		t.Skipf("needs the history of this repository: git archive %s: %v: %s", commit, err, out)
+	}
+	tree := filepath.Join(dir, "tree")
+	if err := os.Mkdir(tree, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(ctx, "tar", "-xf", archive, "-C", tree).CombinedOutput(); err != nil {
+		t.Fatalf("tar: %v: %s", err, out)
+	}
+	return buildIn(ctx, t, tree, filepath.Join(dir, "raftnode"))
+}
+
+// buildIn builds the raftnode of the module around dir.
+func buildIn(ctx context.Context, t *testing.T, dir, path string, flags ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build", "-buildvcs=false", "-o", path}, flags...), "github.com/raftnode/raft/cmd/raftnode")...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build raftnode in %s: %v\n%s", dir, err, out)
+	}
+	return path
+}
+
+// nextRelease builds raftnode with the next version of the protocol.
+func nextRelease(ctx context.Context, t *testing.T) string {
+	t.Helper()
+	return buildIn(ctx, t, ".", filepath.Join(t.TempDir(), "raftnode"), "-tags", "rpcnextversion")
+}
+
+// A cluster of the last commit's program is moved to one that speaks a later version, node by node, and back, while clients write.
+func TestAClusterIsUpgradedAndTakenBackNodeByNode(t *testing.T) {
+	c := newGrowing(t, 0)
+	ctx := bounded(t)
+	old, next := released(ctx, t), nextRelease(ctx, t)
+	for _, n := range c.Nodes() {
+		n.Binary = old
+	}
+	underLoad(t, c, func(ctx context.Context, d *Drill) error {
+		for _, binary := range []string{next, old} {
+			for _, n := range c.Nodes() {
+				if err := n.Stop(ctx); err != nil {
+					return err
+				}
+				n.Binary = binary
+				d.fault("exchanged", "%s runs %s", n.ID, binary)
+				if err := d.restart(ctx, n); err != nil {
+					return err
+				}
+				if err := d.writesGoOn(ctx); err != nil {
+					return err
+				}
+				if _, err := c.WaitApplied(ctx, n, 1); err != nil {
+					return err
+				}
+				if err := noneRefused(c); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// noneRefused tells of a node that refused another.
+func noneRefused(c *Cluster) error {
+	for _, n := range c.Nodes() {
+		text, err := n.Printed()
+		if err != nil {
+			return err
+		}
+		for _, words := range []string{"refused a connection", "no common", "belongs to cluster"} {
+			if strings.Contains(text, words) {
+				return fmt.Errorf("%s says %q:\n%s", n.ID, words, text)
+			}
+		}
+	}
+	return nil
+}

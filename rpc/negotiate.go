@@ -1,0 +1,98 @@
+package rpc
+
+import (
+	"encoding/binary"
+
+	"github.com/raftnode/raft/raft/consensus"
+)
+
+// negotiating is the first version in which the acceptor chooses the codec, and features and limits are told.
+const negotiating = 3
+
+// agreement is what a link uses on its connection.
+type agreement struct {
+	codec    Codec
+	maxFrame int // the largest payload that both ends allow
+}
+
+// version gives the highest common one, or 0.
+func (h *hello) version() byte {
+	if v := min(h.highest, highestVersion); v >= max(h.lowest, lowestVersion) {
+		return v
+	}
+	return 0
+}
+
+// joinCodecs gives the field for all codecs that are known here, the first one first: as many as it holds.
+func joinCodecs(first string) string {
+	field := string(append([]byte{byte(len(first))}, first...))
+	for _, name := range Codecs() {
+		if name != first && len(field)+1+len(name) <= maxCodecs {
+			field += string(append([]byte{byte(len(name))}, name...))
+		}
+	}
+	return field
+}
+
+// offered gives the codecs that the dialer can write.
+func (h *hello) offered() (names []string) {
+	if h.codecs == "" {
+		return []string{h.codec}
+	}
+	for rest := h.codecs; rest != ""; {
+		n := min(int(rest[0]), len(rest)-1)
+		names, rest = append(names, rest[1:1+n]), rest[1+n:]
+	}
+	return names
+}
+
+// choose gives the codec that the dialer likes best of those known here, or "".
+func (h *hello) choose() string {
+	for _, name := range h.offered() {
+		if lookup(name) != nil {
+			return name
+		}
+	}
+	return ""
+}
+
+// agree puts into an answer what the acceptor chose and what it allows.
+func (a *answer) agree(cfg *Config, h *hello) {
+	if a.version = h.version(); a.version == 0 {
+		a.version = highestVersion // it is refused, and learns of this one
+	}
+	if a.version >= negotiating {
+		a.codec, a.features, a.maxFrame = h.choose(), cfg.Features, uint64(cfg.MaxFrameBytes)
+	}
+}
+
+// agree takes in what the acceptor chose. A server of version 2 takes what the dialer likes best.
+func (l *Link) agree(a *answer) {
+	l.agreed = agreement{codec: l.codec, maxFrame: l.cfg.MaxFrameBytes}
+	if a.version >= negotiating {
+		l.agreed.codec = lookup(a.codec)
+		l.agreed.maxFrame = int(min(uint64(l.cfg.MaxFrameBytes), a.maxFrame))
+	}
+	l.features.Store(a.features & l.cfg.Features)
+}
+
+// Features gives what Config.Features this server and that one have in common, as far as they have met; 0 if they have not.
+func (t *Transport) Features(id consensus.ServerID) uint64 {
+	if l := t.roster.find(id); l != nil {
+		return l.features.Load()
+	}
+	return 0
+}
+
+func number(n uint64) string { return string(binary.BigEndian.AppendUint64(nil, n)) }
+
+// parseNumber is the inverse of number. A block of an earlier version does not have the field.
+func parseNumber(field string, version byte) (uint64, error) {
+	switch {
+	case version < negotiating && field == "":
+		return 0, nil
+	case len(field) == maxNumber:
+		return binary.BigEndian.Uint64([]byte(field)), nil
+	}
+	return 0, violationf("a number of %d bytes in the handshake", len(field))
+}

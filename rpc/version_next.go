@@ -1,0 +1,9 @@
+//go:build rpcnextversion
+
+package rpc
+
+// A build that plays the next release, for the tests of rolling upgrades. No release has this tag.
+const (
+	lowestVersion  = 2
+	highestVersion = 4
+)

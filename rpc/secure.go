@@ -13,18 +13,9 @@ import (
 	"github.com/raftnode/raft/raft/consensus"
 )
 
-// secured is a connection over TLS. Frames tell where they end, so nothing hangs on how the stream does: a killed process says no good-bye, and is no
-// stream that was cut in the middle. Close does not wait to say one.
+// secured is a connection over TLS. Its Close does not wait to say good-bye: frames tell where they end, so nothing hangs on how the stream does.
 type secured struct {
 	*tls.Conn
-}
-
-func (s secured) Read(p []byte) (int, error) {
-	n, err := s.Conn.Read(p)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		err = io.EOF
-	}
-	return n, err
 }
 
 func (s secured) Close() error { return s.NetConn().Close() }

@@ -18,14 +18,16 @@ func (m *Module) Step(now time.Duration, msg Message) {
 		m.handleRequestPreVote(ask)
 		return
 	}
+	if word, ok := msg.(*TimeoutNow); ok { // only the leader that this server follows may say it, so a later term is no news
+		m.handleTimeoutNow(word)
+		return
+	}
 	if head.Term > m.currentTerm {
 		m.updateTerm(head.Term)
 	}
 	switch msg := msg.(type) {
 	case *RequestPreVoteReply:
 		m.handleRequestPreVoteReply(msg)
-	case *TimeoutNow:
-		m.handleTimeoutNow(msg)
 	case *RequestVote:
 		m.handleRequestVote(msg)
 	case *RequestVoteReply:
@@ -46,9 +48,18 @@ func (m *Module) Step(now time.Duration, msg Message) {
 func (m *Module) ignoresStranger(msg Message) bool {
 	from := msg.Head().From
 	if !isReply(msg) && (m.cfg.CheckQuorum || from == m.cfg.ID) {
-		return from == m.cfg.ID
+		return from == m.cfg.ID || m.config.place(from) < 0 && m.interrupts(msg)
 	}
 	return m.config.place(from) < 0
+}
+
+// interrupts tells of a request of a later term that it would unseat a leader who is heard. Candidates have a rule of their own: see ignoresVote. A true
+// leader that this server does not know yet is listened to as soon as the old one is silent.
+func (m *Module) interrupts(msg Message) bool {
+	if _, vote := msg.(*RequestVote); vote {
+		return false
+	}
+	return msg.Head().Term > m.currentTerm && m.hearsLeader()
 }
 
 func isReply(msg Message) bool {

@@ -191,7 +191,7 @@ func (m *Module) configCommitted() {
 		return
 	case !m.config.Votes(m.cfg.ID):
 		m.tellCommitIndex(m.followers)
-		if next := m.furthest(anybody); next != "" && m.followers[m.config.place(next)].matchIndex == m.log.lastIndex() {
+		if next := m.successor(); next != "" && m.followers[m.config.place(next)].matchIndex == m.log.lastIndex() {
 			m.request(&TimeoutNow{Header: m.header(next)})
 		}
 		m.bidFarewell()

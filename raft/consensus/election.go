@@ -104,7 +104,7 @@ func (m *Module) becomeLeader() {
 	m.followers = m.newFollowers(nil)
 	m.reads = reads{}
 	m.lease = lease{}
-	m.transfer = transfer{}
+	m.transfer, m.handOverAfter = transfer{}, 0
 	m.quorumDeadline = m.now + m.cfg.ElectionTimeout
 	m.uncommittedBytes = m.log.bytesFrom(m.commitIndex + 1)
 	m.ackOwnLog = true

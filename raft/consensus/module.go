@@ -53,6 +53,7 @@ type Module struct {
 	reads             reads
 	lease             lease
 	transfer          transfer
+	handOverAfter     time.Duration // see handOverForSpace
 
 	// What the next Flush gives away.
 	hardStateChanged  bool

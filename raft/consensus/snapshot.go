@@ -39,6 +39,7 @@ func (m *Module) Compact(snapshot *Snapshot) error {
 		return ErrCompacted
 	}
 	m.snapshot, m.snapshotUnsaved = snapshot, true
+	m.restartSpared()
 	m.log.compact(m.position(m.keepFrom(snapshot.Index)))
 	m.forgetConfigs()
 	m.fact(SnapshotTaken{Snapshot: snapshot.Position, Bytes: len(snapshot.Data), First: m.log.base.Index + 1})

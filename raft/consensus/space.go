@@ -46,12 +46,28 @@ func (m *Module) hasSpace(f *progress) bool { return !f.noSpace && m.heardOf(f) 
 
 // spares tells whether a member gets no entries, and no snapshots, because its disk is nearly full and a majority does without it. It
 // gets heartbeats, so it follows, and says when it has room. If it is needed, it gets what the log has: that is bounded, since
-// nothing is added to it then, and what was accepted is to be committed.
-func (m *Module) spares(f *progress) bool { return f.noSpace && m.majorityHasSpace() }
+// nothing is added to it then, and what was accepted is to be committed. Who is to lead needs all of it, too.
+func (m *Module) spares(f *progress) bool {
+	return f.noSpace && f.id != m.transfer.to && m.majorityHasSpace()
+}
+
+// restartSpared makes the members that are spared begin with the newest snapshot once they have room: what they got of an older one
+// must not keep the log behind it, or one full disk fills the others.
+func (m *Module) restartSpared() {
+	for i := range m.followers {
+		if f := &m.followers[i]; m.spares(f) {
+			f.sending = nil
+		}
+	}
+}
+
+// handOverPause is for how many election timeouts a leader without space waits after an attempt to hand over that failed: membership cannot change
+// while one is under way.
+const handOverPause = 4
 
 // handOverForSpace begins to hand leadership over if this leader's disk is nearly full and another voter's is not.
 func (m *Module) handOverForSpace() {
-	if m.role != Leader || !m.noSpace || m.transfer.to != "" {
+	if m.role != Leader || !m.noSpace || m.transfer.to != "" || m.now < m.handOverAfter {
 		return
 	}
 	if to := m.furthest(m.hasSpace); to != "" {

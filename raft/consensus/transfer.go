@@ -25,7 +25,7 @@ func (m *Module) TransferLeadership(to ServerID) error {
 	case m.transfer.to != "":
 		return fmt.Errorf("%w to %s", ErrTransferring, m.transfer.to)
 	case to == "":
-		if to = m.furthest(anybody); to == "" {
+		if to = m.successor(); to == "" {
 			return errors.New("consensus: there is no other server to hand leadership over to")
 		}
 	case to == m.cfg.ID || !m.config.staysVoter(to):
@@ -42,7 +42,13 @@ func (c Configuration) staysVoter(id ServerID) bool {
 	return ok && m.Suffrage.inNew()
 }
 
-func anybody(*progress) bool { return true }
+// successor is who leads best after this leader: one who answers and has room on its disk, if there is one.
+func (m *Module) successor() ServerID {
+	if to := m.furthest(m.hasSpace); to != "" {
+		return to
+	}
+	return m.furthest(func(*progress) bool { return true })
+}
 
 // furthest is the other voter with the highest matchIndex among those that may be, of equals the one that was heard last.
 func (m *Module) furthest(may func(*progress) bool) ServerID {
@@ -78,6 +84,7 @@ func (m *Module) endLateTransfer() {
 	if m.transfer.to != "" && m.now >= m.transfer.deadline {
 		m.fact(TransferEnded{To: m.transfer.to})
 		m.transfer = transfer{}
+		m.handOverAfter = m.now + handOverPause*m.cfg.ElectionTimeout
 	}
 }
 

@@ -56,7 +56,7 @@ func (m *Module) ignoresStranger(msg Message) bool {
 // interrupts tells of a request of a later term that it would unseat a leader who is heard. Candidates have a rule of their own: see ignoresVote. A true
 // leader that this server does not know yet is listened to as soon as the old one is silent.
 func (m *Module) interrupts(msg Message) bool {
-	if _, vote := msg.(*RequestVote); vote {
+	if _, vote := msg.(*RequestVote); vote || len(m.config) == 0 { // to who waits to be added all are strangers
 		return false
 	}
 	return msg.Head().Term > m.currentTerm && m.hearsLeader()

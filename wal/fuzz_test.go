@@ -80,7 +80,7 @@ func FuzzRecovery(f *testing.F) {
 // log is refused, or what is in it is what was in it: neither file can change that.
 func FuzzSmallFiles(f *testing.F) {
 	first := starts{now: Incarnation{Number: 1, Marks: []uint32{7}}}
-	anchored := first.with("n2")
+	anchored := first.with(fuzzIdentity, "n2")
 	newest, incarnation := newestText(fuzzIdentity, 1), first.text(fuzzIdentity)
 	f.Add(newest, anchored.text(fuzzIdentity), true)
 	f.Add(newest, incarnation, true)

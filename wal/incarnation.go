@@ -1,18 +1,24 @@
 package wal
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 const incarnationName = "incarnation"
 
-// maxMarks is how many starts back a directory can show where it comes from.
-const maxMarks = 100
+// maxMarks is how many starts back a directory can show where it comes from, and maxAnchors how many that somebody took note of. More than one, since
+// who took note of a start may have been unable to write that down.
+const (
+	maxMarks   = 100
+	maxAnchors = 4
+)
 
 // Start is one start on a directory: its number, from 1, and its mark, which is random.
 type Start struct {
@@ -23,9 +29,9 @@ type Start struct {
 // Incarnation counts the starts on a directory, and tells two directories apart that were one once. An old copy that is put
 // back has the store's name and a good log; but it does not have the marks of the starts since, however often it is started.
 type Incarnation struct {
-	Number uint64   // of this start, from 1
-	Marks  []uint32 // random, of the newest starts, this one last; at least 1, and at most 100
-	Anchor Start    // the newest start that whoever this is told to took note of, as far as is known here; zero: none. See [Log.Anchor]
+	Number  uint64   // of this start, from 1
+	Marks   []uint32 // random, of the newest starts, this one last; at least 1, and at most 100
+	Anchors []Start  // the newest starts that whoever this is told to took note of, as far as is known here, oldest first; at most 4. See [Log.Anchor]
 }
 
 // ParseIncarnation is the inverse of String.
@@ -34,14 +40,15 @@ func ParseIncarnation(text string) (Incarnation, error) {
 	if err != nil {
 		return Incarnation{}, fmt.Errorf("%.40q is no incarnation", text)
 	}
-	if i.String() != text || i.Anchor.Number > i.Number {
+	ordered := slices.IsSortedFunc(append(slices.Clone(i.Anchors), Start{Number: i.Number}), func(a, b Start) int { return cmp.Compare(a.Number, b.Number) })
+	if i.String() != text || len(i.Anchors) > maxAnchors || !ordered {
 		return Incarnation{}, fmt.Errorf("%.40q is no incarnation as this program writes it", text)
 	}
 	return i, nil
 }
 
 func parseIncarnation(text string) (i Incarnation, err error) {
-	text, anchor, anchored := strings.Cut(text, ",")
+	text, anchors, anchored := strings.Cut(text, ",")
 	number, marks, _ := strings.Cut(text, ":")
 	if i.Number, err = strconv.ParseUint(number, 10, 64); err != nil {
 		return i, err
@@ -56,10 +63,17 @@ func parseIncarnation(text string) (i Incarnation, err error) {
 		}
 		i.Marks = append(i.Marks, uint32(mark))
 	}
-	if anchored {
-		i.Anchor, err = parseStart(anchor)
+	if !anchored {
+		return i, nil
 	}
-	return i, err
+	for anchor := range strings.SplitSeq(anchors, ",") {
+		start, err := parseStart(anchor)
+		if err != nil {
+			return i, err
+		}
+		i.Anchors = append(i.Anchors, start)
+	}
+	return i, nil
 }
 
 func parseStart(text string) (s Start, err error) {
@@ -74,15 +88,15 @@ func parseStart(text string) (s Start, err error) {
 
 func (s Start) String() string { return fmt.Sprintf("%d:%08x", s.Number, s.Mark) }
 
-// String gives it in at most 851 bytes.
+// String gives it in at most 941 bytes.
 func (i Incarnation) String() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%d:", i.Number)
 	for _, mark := range i.Marks {
 		fmt.Fprintf(&text, "%08x", mark)
 	}
-	if i.Anchor.Number > 0 {
-		fmt.Fprintf(&text, ",%s", i.Anchor)
+	for _, anchor := range i.Anchors {
+		fmt.Fprintf(&text, ",%s", anchor)
 	}
 	return text.String()
 }
@@ -90,7 +104,7 @@ func (i Incarnation) String() string {
 // Newest gives this start.
 func (i Incarnation) Newest() Start { return Start{i.Number, i.Marks[len(i.Marks)-1]} }
 
-// Has tells whether a start is one of those that this one comes from, or this one. It knows of the newest ones and of the anchor only: known
+// Has tells whether a start is one of those that this one comes from, or this one. It knows of the newest ones and of the anchors only: known
 // tells whether it knows.
 func (i Incarnation) Has(s Start) (has, known bool) {
 	back := i.Number - s.Number
@@ -99,8 +113,11 @@ func (i Incarnation) Has(s Start) (has, known bool) {
 		return false, true
 	case back < uint64(len(i.Marks)):
 		return i.Marks[len(i.Marks)-1-int(back)] == s.Mark, true
-	case s.Number == i.Anchor.Number && s.Number > 0:
-		return i.Anchor == s, true
+	}
+	for _, anchor := range i.Anchors {
+		if anchor.Number == s.Number {
+			return anchor == s, true
+		}
 	}
 	return false, false
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -119,7 +120,7 @@ func FuzzParseIncarnation(f *testing.F) {
 func TestParseIncarnation(t *testing.T) {
 	for _, bad := range []string{
 		"", ":", "1:", "1", "0:00000001", "x:00000001", "1:0000000", "1:0000000g", "1:0000000100000002", "01:00000001", "1:0000000A", "-1:00000001",
-		"2:00000001,", "2:00000001,3:00000001", "2:00000001,1", "2:00000001,1:0000001", "2:00000001,0:00000000", "2:00000001,1:00000001,1:00000001",
+		"2:00000001,", "2:00000001,3:00000001", "2:00000001,1", "2:00000001,2:00000001,1:00000001", "2:00000001,1:0000001", "9:00000001,1:00000001,2:00000001,3:00000001,4:00000001,5:00000001",
 		"1000:" + strings.Repeat("00000001", maxMarks+1), "99999999999999999999:00000001",
 	} {
 		if i, err := ParseIncarnation(bad); err == nil {
@@ -131,8 +132,10 @@ func TestParseIncarnation(t *testing.T) {
 		i = i.next()
 	}
 	i.Number = 1<<64 - 1
-	i.Anchor = Start{1<<64 - 1, 7}
-	if got, err := ParseIncarnation(i.String()); err != nil || got.String() != i.String() || got.Anchor != i.Anchor || len(i.String()) != 851 {
+	for range maxAnchors {
+		i.Anchors = append(i.Anchors, Start{1<<64 - 1, 7})
+	}
+	if got, err := ParseIncarnation(i.String()); err != nil || got.String() != i.String() || !slices.Equal(got.Anchors, i.Anchors) || len(i.String()) != 941 {
 		t.Errorf("%v, %v, %d bytes", got, err, len(i.String()))
 	}
 }
@@ -165,19 +168,75 @@ func TestAnAnchorOutlivesTheMarks(t *testing.T) {
 	if has, known := l.IncarnationFor("n3").Has(anchor); has || known {
 		t.Error("n3, who was never anchored, knows")
 	}
-	if err := l.Anchor("n2"); err != nil || l.IncarnationFor("n2").Anchor != l.Recovery().Incarnation.Newest() {
+	if err := l.Anchor("n2"); err != nil || l.IncarnationFor("n2").Anchors[1] != l.Recovery().Incarnation.Newest() {
 		t.Errorf("the anchor does not move on: %v", err)
 	}
 }
 
+// However many servers are told, with whatever names, the file can be read back, and those that were told last are in it.
 func TestAnchorsAreBounded(t *testing.T) {
-	s := starts{now: Incarnation{}.next()}
-	for i := range maxAnchors + 50 {
-		s.now = s.now.next()
-		s = s.with(consensus.ServerID(fmt.Sprint("n", i)))
+	dir := t.TempDir()
+	l := mustOpen(t, dir, testOptions)
+	const servers = 60
+	names := make([]consensus.ServerID, servers)
+	for i := range names {
+		names[i] = consensus.ServerID(fmt.Sprintf("%0*d", maxIDBytes, i))
+		if err := l.Anchor(names[i]); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if _, ok := s.anchors["n0"]; ok || len(s.anchors) != maxAnchors || s.anchors[consensus.ServerID(fmt.Sprint("n", maxAnchors+49))] != s.now.Newest() {
-		t.Errorf("%d anchors, n0 among them: %t", len(s.anchors), ok)
+	mustClose(t, l)
+	l = mustOpen(t, dir, testOptions)
+	defer mustClose(t, l)
+	if len(l.IncarnationFor(names[servers-1]).Anchors) != 1 {
+		t.Error("who was told last is not in it")
+	}
+}
+
+// Several at once: each finds what it was told.
+func TestAnchorsOfManyAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	l := mustOpen(t, dir, testOptions)
+	var asking sync.WaitGroup
+	for i := range 20 {
+		asking.Go(func() {
+			if err := l.Anchor(consensus.ServerID(fmt.Sprint("n", i))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	asking.Wait()
+	mustClose(t, l)
+	l = mustOpen(t, dir, testOptions)
+	defer mustClose(t, l)
+	for i := range 20 {
+		if len(l.IncarnationFor(consensus.ServerID(fmt.Sprint("n", i))).Anchors) != 1 {
+			t.Errorf("n%d is lost", i)
+		}
+	}
+}
+
+// Who took note of a start but could not write it down comes back with the one before: that is an anchor, too.
+func TestAnOlderAnchorStays(t *testing.T) {
+	dir := t.TempDir()
+	var written Start
+	for i := range 2 {
+		l := mustOpen(t, dir, testOptions)
+		if err := l.Anchor("n2"); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			written = l.Recovery().Incarnation.Newest()
+		}
+		mustClose(t, l)
+		for range maxMarks + 5 {
+			mustClose(t, mustOpen(t, dir, testOptions))
+		}
+	}
+	l := mustOpen(t, dir, testOptions)
+	defer mustClose(t, l)
+	if has, known := l.IncarnationFor("n2").Has(written); !has || !known {
+		t.Errorf("start %d is not shown by %s", written.Number, l.IncarnationFor("n2"))
 	}
 }
 

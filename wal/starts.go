@@ -15,14 +15,11 @@ import (
 	"github.com/raftnode/raft/raft/consensus"
 )
 
-// maxAnchors is how many servers a directory remembers to have told of its starts. Of more, those that were told longest ago are forgotten.
-const maxAnchors = 300
-
-// starts is what the file incarnation says: the present start, and which start each other server took note of last. The other servers remember one
+// starts is what the file incarnation says: the present start, and which starts each other server took note of last. The other servers remember one
 // start each, and a directory that was started very often since could not show by its newest marks alone that it comes from that one.
 type starts struct {
-	now     Incarnation // without an anchor
-	anchors map[consensus.ServerID]Start
+	now     Incarnation // without anchors
+	anchors map[consensus.ServerID][]Start
 }
 
 // text is the file without its last line, the checksum.
@@ -30,7 +27,9 @@ func (s *starts) text(id identity) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "raft log, incarnation\nstore: %s\nincarnation: %s\n", id.store, s.now)
 	for _, who := range slices.Sorted(maps.Keys(s.anchors)) {
-		fmt.Fprintf(&text, "anchor: %s %q\n", s.anchors[who], who)
+		for _, anchor := range s.anchors[who] {
+			fmt.Fprintf(&text, "anchor: %s %q\n", anchor, who)
+		}
 	}
 	return text.String()
 }
@@ -44,16 +43,14 @@ func readStarts(dir string, id identity) (starts, error) {
 	if err != nil {
 		return starts{}, err
 	}
-	s := starts{anchors: map[consensus.ServerID]Start{}}
+	s := starts{anchors: map[consensus.ServerID][]Start{}}
 	for line := range strings.SplitSeq(text, "\n") {
 		key, value, _ := strings.Cut(line, ": ")
 		switch key {
 		case "incarnation":
 			s.now, err = ParseIncarnation(value)
 		case "anchor":
-			start, name, _ := strings.Cut(value, " ")
-			who, _ := strconv.Unquote(name)
-			s.anchors[consensus.ServerID(who)], err = parseStart(start)
+			err = s.readAnchor(value)
 		}
 		if err != nil {
 			break
@@ -65,23 +62,42 @@ func readStarts(dir string, id identity) (starts, error) {
 	return s, nil
 }
 
-// with gives a copy in which who took note of the present start.
-func (s *starts) with(who consensus.ServerID) starts {
-	anchors := maps.Clone(s.anchors)
-	if anchors == nil {
-		anchors = map[consensus.ServerID]Start{}
+func (s *starts) readAnchor(line string) error {
+	text, name, _ := strings.Cut(line, " ")
+	start, err := parseStart(text)
+	if err != nil {
+		return err
 	}
-	anchors[who] = s.now.Newest()
-	for len(anchors) > maxAnchors {
-		oldest := who
-		for id, start := range anchors {
-			if start.Number < anchors[oldest].Number || start.Number == anchors[oldest].Number && id != who {
-				oldest = id
-			}
+	id, err := strconv.Unquote(name)
+	who := consensus.ServerID(id)
+	s.anchors[who] = append(s.anchors[who], start)
+	return err
+}
+
+// with gives a copy in which who took note of the present start. So that the file stays one that is read back, anchors of the oldest starts go.
+func (s *starts) with(id identity, who consensus.ServerID) starts {
+	next := starts{s.now, maps.Clone(s.anchors)}
+	if next.anchors == nil {
+		next.anchors = map[consensus.ServerID][]Start{}
+	}
+	anchors := append(slices.Clone(next.anchors[who]), s.now.Newest())
+	next.anchors[who] = anchors[max(0, len(anchors)-maxAnchors):]
+	for len(sealed(next.text(id))) > maxSealedBytes && len(next.anchors) > 1 {
+		next.forget(who)
+	}
+	return next
+}
+
+// forget drops the anchors of the server that took note of nothing for longest, but not those of who.
+func (s *starts) forget(who consensus.ServerID) {
+	newest := func(id consensus.ServerID) uint64 { return s.anchors[id][len(s.anchors[id])-1].Number }
+	oldest := who
+	for id := range s.anchors {
+		if id != who && (oldest == who || newest(id) < newest(oldest)) {
+			oldest = id
 		}
-		delete(anchors, oldest)
 	}
-	return starts{s.now, anchors}
+	delete(s.anchors, oldest)
 }
 
 // incarnate makes this start known to the directory, before anybody else can learn of it. On a full disk it goes on as the last start: that
@@ -118,7 +134,7 @@ func (l *Log) IncarnationFor(who consensus.ServerID) Incarnation {
 	l.starts.mu.Lock()
 	defer l.starts.mu.Unlock()
 	i := l.starts.now
-	i.Anchor = l.starts.anchors[who]
+	i.Anchors = l.starts.anchors[who] // never changed in place
 	return i
 }
 
@@ -128,10 +144,10 @@ func (l *Log) Anchor(who consensus.ServerID) error {
 	g := &l.starts
 	g.file.Lock()
 	defer g.file.Unlock()
-	if g.anchors[who] == g.now.Newest() { // only who holds file changes it
+	if anchors := g.anchors[who]; len(anchors) > 0 && anchors[len(anchors)-1] == g.now.Newest() { // only who holds file changes it
 		return nil
 	}
-	next := g.with(who)
+	next := g.with(l.id, who)
 	if err := l.writeStarts(&next); err != nil {
 		return fmt.Errorf("wal: remember that %q knows of this start: %w", who, err)
 	}

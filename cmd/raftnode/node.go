@@ -149,7 +149,7 @@ func (n *node) connect() (err error) {
 		return err
 	}
 	if lost {
-		n.log.Warn("the file " + storefile.Name + " is missing, and it was there once: until they come again nothing is known of the members' data directories, " +
+		n.log.Warn("the file " + storefile.Name + " is missing: it is lost, unless the first start on this directory was cut short. Until the members come again nothing is known of their data directories, " +
 			"so one that was exchanged or put back from an older copy may be let in")
 	}
 	n.detours = &detours{dials: c.dial, addresses: map[string]raft.ServerID{}}

@@ -26,15 +26,15 @@ type stores struct {
 	own    string                         // this node's store
 	anchor func(peer raft.ServerID) error // makes durable that a peer took note of this node's start
 
-	file sync.Mutex // is held while the file is written; before mu
+	file sync.Mutex // whoever changes bound holds it until that is written; before mu
 
 	mu      sync.Mutex // guards what follows; nobody waits for the disk under it
 	bound   map[raft.ServerID]storefile.Member
-	fresh   map[raft.ServerID]bool // whose first binding is not in the file yet
-	unsaved bool                   // bound knows of more than the file
+	unsaved bool // bound knows of more than the file
 	members map[raft.ServerID]bool
 	seen    map[raft.ServerID]storefile.Member // of servers that came when they were no members; the last that they showed
 	noted   map[raft.ServerID]bool             // peers that took note of this start, which is not anchored yet
+	wake    chan struct{}                      // one token: somebody was noted
 }
 
 // maxSeen bounds seen: anybody may come.
@@ -46,12 +46,15 @@ func openStores(dir string, own wal.Recovery, anchor func(raft.ServerID) error) 
 	s = &stores{
 		dir: dir, own: own.Store, anchor: anchor,
 		members: map[raft.ServerID]bool{}, seen: map[raft.ServerID]storefile.Member{},
-		fresh: map[raft.ServerID]bool{}, noted: map[raft.ServerID]bool{},
+		noted: map[raft.ServerID]bool{}, wake: make(chan struct{}, 1),
 	}
 	s.bound, err = storefile.Read(dir, own.Store)
 	if errors.Is(err, fs.ErrNotExist) {
-		s.bound = map[raft.ServerID]storefile.Member{}
-		return s, !own.NewDirectory, s.save()
+		s.bound, s.unsaved = map[raft.ServerID]storefile.Member{}, true
+		if err := s.settle(); err != nil && !wal.IsNoSpace(err) { // without room it is written later: nobody is bound before that is
+			return nil, false, fmt.Errorf("remember the members' stores: %w", err)
+		}
+		return s, !own.NewDirectory, nil
 	}
 	if err != nil {
 		return nil, false, fmt.Errorf("remember the members' stores: %w. `raftctl doctor --data-dir %s` says what to do", err, dir)
@@ -79,16 +82,25 @@ func (s *stores) admit(peer raft.ServerID, id, incarnation string) error {
 	if news, err := s.judge(peer, shown, now); err != nil || !news {
 		return err
 	}
-	err = s.save()
+	s.file.Lock()
+	defer s.file.Unlock()
+	if news, err := s.judge(peer, shown, now); err != nil || !news { // another connection of it was faster
+		return err
+	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	first := s.fresh[peer]
-	delete(s.fresh, peer)
-	if err != nil && first {
-		delete(s.bound, peer)
+	members := maps.Clone(s.bound)
+	s.mu.Unlock()
+	_, known := members[peer]
+	members[peer] = shown
+	err = storefile.Write(s.dir, s.own, members)
+	if err != nil && !known {
 		return fmt.Errorf("the store of server %q cannot be remembered: %w", peer, err)
 	}
-	return nil // a later start that cannot be written, on a full disk, is written later: a quorum must not hang on it
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// A later start that cannot be written, on a full disk, is written later: a quorum must not hang on it.
+	s.bound[peer], s.unsaved = shown, err != nil
+	return nil
 }
 
 // judge tells whether a member may come with that start, and whether something new was learned that must be saved.
@@ -97,12 +109,12 @@ func (s *stores) judge(peer raft.ServerID, shown storefile.Member, now wal.Incar
 	defer s.mu.Unlock()
 	switch known := s.bound[peer]; {
 	case known == shown:
-		return s.fresh[peer], nil
+		return false, nil
 	case known.Store == "" && !s.members[peer]:
 		s.see(peer, shown)
 		return false, nil
 	case known.Store == "":
-		s.fresh[peer] = true
+		return true, nil
 	case known.Store != shown.Store:
 		return false, fmt.Errorf("server %q comes with store %s, but it had store %s: its data directory was lost or exchanged, or two processes "+
 			"call themselves %q; it has forgotten its votes and what it acknowledged, so it may not take part. Give it back its data directory, or "+
@@ -111,9 +123,8 @@ func (s *stores) judge(peer raft.ServerID, shown storefile.Member, now wal.Incar
 		if err := precedes(known, now); err != nil {
 			return false, fmt.Errorf("server %q comes with start %d on its data directory, %w", peer, now.Number, err)
 		}
+		return true, nil
 	}
-	s.bound[peer] = shown
-	return true, nil
 }
 
 // precedes tells why a start does not come from the newest one that is known.
@@ -147,10 +158,33 @@ func (s *stores) note(peer raft.ServerID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.noted[peer] = true
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
 }
 
 // settle binds those who were let in before they were members, and are now; writes what could not be written; and anchors this start.
 func (s *stores) settle() error {
+	errs := []error{s.bindNewMembers()}
+	s.mu.Lock()
+	noted := s.noted
+	s.noted = map[raft.ServerID]bool{}
+	s.mu.Unlock()
+	for peer := range noted {
+		if err := s.anchor(peer); err != nil {
+			errs = append(errs, err)
+			s.mu.Lock()
+			s.noted[peer] = true // for the next time, which is not at once
+			s.mu.Unlock()
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (s *stores) bindNewMembers() error {
+	s.file.Lock()
+	defer s.file.Unlock()
 	s.mu.Lock()
 	for peer, shown := range s.seen {
 		if !s.members[peer] {
@@ -161,53 +195,36 @@ func (s *stores) settle() error {
 		}
 		delete(s.seen, peer)
 	}
-	unsaved := s.unsaved
-	noted := s.noted
-	s.noted = map[raft.ServerID]bool{}
+	unsaved, members := s.unsaved, maps.Clone(s.bound)
 	s.mu.Unlock()
-
-	var errs []error
-	if unsaved {
-		errs = append(errs, s.save())
+	if !unsaved {
+		return nil
 	}
-	for peer := range noted {
-		if err := s.anchor(peer); err != nil {
-			errs = append(errs, err)
-			s.note(peer)
-		}
+	if err := storefile.Write(s.dir, s.own, members); err != nil {
+		return err
 	}
-	return errors.Join(errs...)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unsaved = false
+	return nil
 }
 
-// run settles until ctx ends. What cannot be remembered now is tried again: until then the server's next connection tries too.
+// run settles until ctx ends, and once more then. What cannot be remembered now is tried again: until then the server's next connection tries too.
 func (s *stores) run(ctx context.Context, log hclog.Logger) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	told := false
-	for {
+	for ended := false; !ended; {
 		select {
 		case <-ctx.Done():
-			return
+			ended = true
+		case <-s.wake:
 		case <-ticker.C:
-			err := s.settle()
-			if err != nil && !told {
-				log.Error("a member's directory may be exchanged unnoticed", "error", err)
-			}
-			told = err != nil
 		}
+		err := s.settle()
+		if err != nil && !told {
+			log.Error("a member's directory may be exchanged unnoticed", "error", err)
+		}
+		told = err != nil
 	}
-}
-
-// save makes what is remembered durable.
-func (s *stores) save() error {
-	s.file.Lock()
-	defer s.file.Unlock()
-	s.mu.Lock()
-	members := maps.Clone(s.bound)
-	s.mu.Unlock()
-	err := storefile.Write(s.dir, s.own, members)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.unsaved = err != nil
-	return err
 }

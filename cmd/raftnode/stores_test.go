@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/raftnode/raft/cmd/internal/storefile"
@@ -259,4 +260,51 @@ func TestEnterDoesNotWaitForTheDisk(t *testing.T) {
 	defer s.file.Unlock()
 	s.enter("n2")
 	s.note("n2")
+}
+
+// Many come at once: all are remembered.
+func TestManyMembersAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	s, _, err := openStores(dir, directory, noAnchor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var coming sync.WaitGroup
+	for i := range 20 {
+		peer := raft.ServerID(fmt.Sprint("n", i))
+		s.enter(peer)
+		for range 2 { // each from two connections
+			coming.Go(func() {
+				if err := s.admit(peer, "store of "+string(peer), firstStart); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	coming.Wait()
+	if written, err := storefile.Read(dir, "own"); err != nil || len(written) != 20 {
+		t.Errorf("%d are remembered, %v", len(written), err)
+	}
+}
+
+// Without room for the file a node starts, and binds nobody before there is.
+func TestStoresOnAFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Symlink("/dev/full", filepath.Join(dir, storefile.Name+".tmp")); err != nil {
+		t.Fatal(err)
+	}
+	s, _, err := openStores(dir, directory, noAnchor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.enter("n2")
+	if err := s.admit("n2", "x", firstStart); err == nil || !strings.Contains(err.Error(), "cannot be remembered") {
+		t.Errorf("got %v", err)
+	}
+	if err := os.Remove(filepath.Join(dir, storefile.Name+".tmp")); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.admit("n2", "x", firstStart), s.settle()); err != nil {
+		t.Error(err)
+	}
 }

@@ -56,16 +56,24 @@ SEEDS ?= 2000
 sim: build ## simulate SEEDS clusters and their faults, and check every promise: seconds (SEEDS=2000)
 	@bin/raftdrill sim --seeds $(SEEDS)
 
-# All tests of the log, beside those of the file system that loses power, those with TORTURE_REPORT at full length, and a while of each fuzzer. What
-# needs root, strace, FUSE or a tmpfs says so where these are missing.
+# All tests of the log, beside those of the file system that loses power, those with TORTURE_REPORT at full length; then what a node does about its disk and
+# its directory, and a while of each fuzzer. What needs root, strace, FUSE or a tmpfs says so where these are missing.
 FUZZTIME ?= 10s
+# The tests of cmd/raftnode that are about the file of the members' stores, and about free space.
+NODETORTURE = Store|IsBound|Strangers|OlderCopy|LaterStart|Anchored|EnterDoes|Marks|IsLow|Space|Disk|NoRoom|AddressesThat
 torture: ## kill it at each system call, cut the power, fill the disk, damage its files: what the log survives, in figures (minutes)
 	@report=$$(mktemp); export TORTURE_REPORT=$$report; failed=0; \
 	$(GO) test -count=1 -timeout 20m ./wal & wal=$$!; \
 	TORTURE_REPORT=$$report.power $(GO) -C $(POWERFS) test -count=1 -timeout 20m ./... || failed=1; \
 	wait $$wal || failed=1; \
 	cat "$$report.power" >>"$$report"; rm -f "$$report.power"; \
-	out=$$(mktemp); fuzzers=$$($(GO) test -list '^Fuzz' ./wal | grep '^Fuzz') || failed=1; \
+	out=$$(mktemp); $(GO) test -count=1 ./cmd/internal/storefile || failed=1; \
+	for part in './cmd/raftnode $(NODETORTURE)' './integration Disk|Data|Vain'; do \
+		$(GO) test -count=1 -v -timeout 10m "$${part% *}" -run "$${part#* }" >"$$out" 2>&1 || { failed=1; cat "$$out"; }; \
+		awk -v of="$${part% *}" '/^--- / { n[$$2]++ } END { printf "%6d tests of %s that concern disks and directories passed, %d failed, %d skipped\n", \
+			n["PASS:"], of, n["FAIL:"], n["SKIP:"] }' "$$out" >>"$$report"; \
+	done; \
+	fuzzers=$$($(GO) test -list '^Fuzz' ./wal | grep '^Fuzz') || failed=1; \
 	for f in $$fuzzers; do \
 		outcome='no input failed'; \
 		$(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./wal >"$$out" 2>&1 || { failed=1; outcome=FAILED; cat "$$out"; }; \

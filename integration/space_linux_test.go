@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -275,5 +276,67 @@ func TestDiskThatIsFull(t *testing.T) {
 	}
 	for key, value := range map[string]string{"before": "x", "meanwhile": "y", "much": string(value)} {
 		mustHold(ctx, t, c, key, value)
+	}
+}
+
+// A node that ended well while low is started on a disk with no room at all, not even for the file that says where it listens. It serves
+// reads, says on stderr where, and writes the file when there is room.
+func TestDiskThatIsFullAtTheStart(t *testing.T) {
+	c, ctx := newCramped(t, "--low-space", "4MiB", "--reserve", "2MiB"), bounded(t)
+	start(ctx, t, c)
+	put(ctx, t, c, "before", "x")
+	leader, _, err := c.WaitLeader(ctx, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := other(c, leader)
+	fill(t, n, 1<<20)
+	sees(ctx, t, c, n, "to shorten its log", func(s api.Status) bool { return isLow(s) && s.SnapshotIndex > 0 }) // else it could make room later
+	if err := n.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, n, 0)
+
+	published := make(chan error, 1)
+	go func() { published <- n.Start(ctx) }() // until the file is there
+	readsWithoutTheFile(ctx, t, n)
+	select {
+	case err := <-published:
+		t.Fatalf("the file is there, on a full disk, or the node is gone: %v", err)
+	default:
+	}
+	free(t, n)
+	if err := <-published; err != nil {
+		t.Fatal(err)
+	}
+	sees(ctx, t, c, n, "to have room", hasSpace)
+	put(ctx, t, c, "after", "y")
+}
+
+// readsWithoutTheFile waits until a node says where it listens, tells the harness, and reads from it.
+func readsWithoutTheFile(ctx context.Context, t *testing.T, n *Node) {
+	t.Helper()
+	said := regexp.MustCompile(`serving: clients=(\S+) peers=(\S+)`)
+	if err := poll(ctx, n.ID+" to say where it listens", func() (bool, error) {
+		text, _ := n.Printed() // an error: it is being started
+		at := said.FindStringSubmatch(text)
+		if at == nil {
+			return false, n.crashed()
+		}
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.addrs = addresses{Client: at[1], Peer: at[2]}
+		return true, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	at, _ := n.ClientAddr()
+	kv, err := client.New(client.Config{Endpoints: []string{at}, Timeout: 20 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kv.Close()
+	if got, err := kv.Get(ctx, "before"); err != nil || string(got.Data) != "x" {
+		t.Errorf("on a full disk the key has %q, %v", got.Data, err)
 	}
 }

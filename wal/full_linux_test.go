@@ -77,9 +77,9 @@ func scriptFill(dir string) error {
 // A disk is filled and freed, again and again. A process that finds no room says so and ends; the next one starts with the reserve's
 // room; and with more of it again, all is there that was acknowledged.
 func TestTortureFullDisk(t *testing.T) {
-	cycles := 12
+	cycles, least := 12, 4 // as many must find no room
 	if torture() {
-		cycles = 150
+		cycles, least = 150, 100
 	}
 	disk := smallDisk(t, 4<<20)
 	dir := filepath.Join(disk, "log")
@@ -88,7 +88,7 @@ func TestTortureFullDisk(t *testing.T) {
 	var count tally
 	full := 0
 	defer func() {
-		count.report(t, fmt.Sprintf("times a disk was filled and freed, a process found no room %d times", full))
+		count.report(t, fmt.Sprintf("times a disk was filled and freed, ENOSPC ended %d of the processes", full))
 	}()
 	for round := range uint64(cycles) {
 		t.Setenv(fillVariable, fmt.Sprint(random.IntN(1+random.IntN(200_000))))
@@ -123,8 +123,8 @@ func TestTortureFullDisk(t *testing.T) {
 		state = got
 		mustClose(t, l)
 	}
-	if full < cycles/3 {
-		t.Errorf("only %d processes found no room", full)
+	if full < least {
+		t.Errorf("only %d processes found no room, want %d", full, least)
 	}
 }
 

@@ -82,11 +82,14 @@ func (r *reserve) make() (err error) {
 	if err == nil {
 		err = f.Sync()
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = r.disk.syncDir(r.dir)
+	}
+	if err != nil {
 		return errors.Join(err, r.remove()) // a part of it helps nobody, and the others lack it
 	}
 	r.held = r.want
-	return r.disk.syncDir(r.dir)
+	return nil
 }
 
 func sizeOf(f *os.File) int64 {

@@ -117,6 +117,33 @@ func TestReserveThatCannotBeMade(t *testing.T) {
 	mustClose(t, l)
 }
 
+// A reserve of which nobody knows whether it is durable is none.
+func TestReserveThatCannotBeMadeDurable(t *testing.T) {
+	dir := t.TempDir()
+	d := diskWith(openRoom) // Open makes none
+	broken := true
+	d.syncDir = func(path string) error {
+		if _, err := os.Lstat(filepath.Join(dir, reserveName)); err == nil && broken {
+			return errDisk
+		}
+		return fsyncDir(path)
+	}
+	l, err := open(dir, reserveOptions, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mustClose(t, l)
+	if err := l.RestoreReserve(); !errors.Is(err, errDisk) {
+		t.Errorf("restore: %v", err)
+	}
+	checkReserve(t, l, dir, 0)
+	broken = false
+	if err := l.RestoreReserve(); err != nil {
+		t.Fatal(err)
+	}
+	checkReserve(t, l, dir, reserveOptions.ReserveBytes)
+}
+
 // What somebody else put there under that name is neither opened nor removed, nor in the way.
 func TestReserveThatIsNoFile(t *testing.T) {
 	dir := t.TempDir()

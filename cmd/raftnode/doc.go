@@ -30,7 +30,7 @@
 //   - A data directory belongs to one node of one cluster, and to one process at a time.
 //   - Exit code 0: it was asked to stop, by SIGTERM or SIGINT, and did within 8 seconds. 1: it cannot start or must stop; the last line on stderr
 //     says why and what to do. 64: the command or the configuration is wrong.
-//   - While it runs, DIR/addresses.json says where it listens and which process it is.
+//   - While it runs, DIR/addresses.json says where it listens and which process it is; on a disk that had no room for it at the start, as soon as there is.
 //
 // # What it does not promise
 //

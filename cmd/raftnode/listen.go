@@ -57,6 +57,7 @@ func (a addresses) publish(dir string) error {
 		err = os.Rename(name+".tmp", name)
 	}
 	if err != nil {
+		_ = os.Remove(name + ".tmp") // a part of it helps nobody
 		return fmt.Errorf("cannot say where this node listens: %w", err)
 	}
 	return nil

@@ -294,11 +294,11 @@ func (n *node) run(ctx context.Context) error {
 	running.Go(func() { n.watch.run(work, n.view) })
 	running.Go(func() { n.stores.run(work, n.log) })
 	running.Go(func() { n.secrets.run(work) })
-	running.Go(func() { n.space.run(work) })
 	running.Go(func() { n.space.shorten(work) })
 	if err := n.announce(); err != nil {
 		stop(err)
 	}
+	running.Go(func() { n.space.run(work) }) // behind what announce may leave to it
 
 	select {
 	case <-work.Done(): // a part failed
@@ -323,7 +323,7 @@ func (n *node) run(ctx context.Context) error {
 // announce tells people and programs where this node can be found.
 func (n *node) announce() error {
 	here := addresses{PID: os.Getpid(), Peer: n.peers.Addr().String(), Client: n.clients.Addr().String()}
-	if err := here.publish(n.config.dataDir); err != nil {
+	if err := n.space.write("where this node listens", func() error { return here.publish(n.config.dataDir) }); err != nil {
 		return err
 	}
 	n.files.tell(n.log)

@@ -104,6 +104,20 @@ func readAddresses(t *testing.T, dir string) addresses {
 	return a
 }
 
+// Where a node listens is said whole or not at all.
+func TestAddressesThatCannotBeWritten(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(addressesFile(dir), "obstacle"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := (addresses{}).publish(dir); err == nil || !strings.Contains(err.Error(), "cannot say where this node listens") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(addressesFile(dir) + ".tmp"); !os.IsNotExist(err) {
+		t.Errorf("a part of it stays: %v", err)
+	}
+}
+
 // ask sends one request and gives status and body.
 func ask(t *testing.T, method, address, path, body string) (int, string) {
 	t.Helper()

@@ -67,6 +67,12 @@ func (m marks) isLow(was bool, free int64) bool {
 	return free < m.low
 }
 
+// owed is a file for which there was no room. The node works without it.
+type owed struct {
+	what  string
+	write func() error
+}
+
 // reserver is what the watch needs of a *wal.Log.
 type reserver interface {
 	ReserveBytes() int64
@@ -92,6 +98,8 @@ type space struct {
 	toldError   bool      // that nothing can be found out
 	toldReserve bool      // that it cannot be kept
 	asked       time.Time // when the log was to be shortened last
+	blind       bool      // low since the beginning, and nothing could be found out yet
+	owed        *owed     // nil: nothing is
 
 	mu   sync.Mutex // guards disk
 	disk api.Disk
@@ -118,9 +126,36 @@ func (s *space) begin(now time.Time) {
 	held := s.reserve.ReserveBytes()
 	s.low = s.marks.reserve > 0 && held == 0
 	s.note(func(d *api.Disk) { *d = api.Disk{LowBytes: s.marks.low, HighBytes: s.marks.high, ReserveBytes: held} })
-	if s.marks.low > 0 {
-		s.see(now)
+	if s.marks.low == 0 {
+		return
 	}
+	s.see(now)
+	if s.low && !s.told { // it could not be seen how the disk stands now, and writes would be without a reserve
+		s.blind, s.told = true, true
+		s.tell(true)
+		s.note(func(d *api.Disk) { d.Low = true })
+		s.log.Warn("this node ended low on disk space, or never had its reserve: it takes no writes until it is found out that the disk has room; reads go on")
+	}
+}
+
+// write writes a file that the node can do without, at once or when there is room. Call it before run.
+func (s *space) write(what string, write func() error) error {
+	err := write()
+	if wal.IsNoSpace(err) {
+		s.owed = &owed{what, write}
+		s.log.Warn("there is no room to write "+what+": this is tried again until there is", "error", err)
+		return nil
+	}
+	return err
+}
+
+// settle tries again to write what is owed.
+func (s *space) settle() {
+	if s.owed == nil || s.owed.write() != nil {
+		return
+	}
+	s.log.Info("there is room again, and it is written " + s.owed.what)
+	s.owed = nil
 }
 
 // status is what the node says of its disk.
@@ -154,13 +189,13 @@ func (s *space) see(now time.Time) {
 	s.low = low
 	s.note(func(d *api.Disk) { d.FreeBytes, d.Low, d.Error = found.Free, low, "" })
 	switch {
-	case low && !s.told:
+	case low && (!s.told || s.blind):
 		s.enter(found)
 	case !low && s.told:
 		s.tell(false)
 		s.log.Info("the disk has room again: this node takes writes", "free", api.Size(found.Free))
 	}
-	s.told = low
+	s.told, s.blind = low, false
 	s.note(func(d *api.Disk) { d.ReserveBytes = s.reserve.ReserveBytes() })
 	if low && now.Sub(s.asked) >= compactEvery {
 		s.asked = now
@@ -198,7 +233,7 @@ func (s *space) takeReserve() bool {
 
 // run looks until ctx ends.
 func (s *space) run(ctx context.Context) {
-	if s.marks.low == 0 {
+	if s.marks.low == 0 && s.owed == nil {
 		return
 	}
 	ticker := time.NewTicker(spaceEvery)
@@ -208,7 +243,10 @@ func (s *space) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
-			s.see(now)
+			if s.marks.low > 0 {
+				s.see(now)
+			}
+			s.settle()
 		}
 	}
 }

@@ -200,6 +200,71 @@ func TestSpaceAtTheBeginning(t *testing.T) {
 	}
 }
 
+// A node that begins low takes no writes, also while nobody can tell how full the disk is; what is seen then decides.
+func TestSpaceThatCannotBeSeenAtTheBeginning(t *testing.T) {
+	for _, c := range []struct {
+		free       int64
+		done, says string
+		low        bool
+	}{
+		{149, "tell true, release", "LOW ON DISK SPACE: 149 B free", true},
+		{150, "restore, tell false", "the disk has room again", false},
+	} {
+		s := newSpaced(0)
+		s.fail = errors.New("who knows")
+		s.begin(time.Unix(1, 0))
+		s.see(time.Unix(2, 0))
+		if disk, _ := s.status(); !disk.Low || disk.Error != "who knows" || strings.Join(s.reserve.done, ", ") != "tell true" ||
+			strings.Count(s.out.String(), "it takes no writes until it is found out that the disk has room") != 1 {
+			t.Errorf("before anything is seen: %+v, did %v, says %s", disk, s.reserve.done, s.out.String())
+		}
+		s.free, s.fail, s.reserve.done = c.free, nil, nil
+		s.see(time.Unix(3, 0))
+		s.see(time.Unix(4, 0))
+		if disk, _ := s.status(); disk.Low != c.low || strings.Join(s.reserve.done, ", ") != c.done || strings.Count(s.out.String(), c.says) != 1 {
+			t.Errorf("with %d free: %+v, did %v, says %s", c.free, disk, s.reserve.done, s.out.String())
+		}
+	}
+	s := newSpaced(20)
+	s.fail = errors.New("who knows")
+	if s.begin(time.Unix(1, 0)); len(s.reserve.done) > 0 {
+		t.Errorf("it did not end low, but does %v", s.reserve.done)
+	}
+}
+
+// A file for which there is no room is written when there is, also where nobody watches the disk; any other error ends the start.
+func TestAFileForWhichThereIsNoRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSpaced(0)
+		s.marks = marks{}
+		fail, tries := error(syscall.EIO), 0
+		write := func() error {
+			tries++
+			return fail
+		}
+		if err := s.write("that", write); !errors.Is(err, syscall.EIO) || s.owed != nil {
+			t.Errorf("a disk that fails: %v", err)
+		}
+		fail, tries = &os.PathError{Op: "write", Path: "a", Err: syscall.ENOSPC}, 0
+		if err := s.write("that", write); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 2*spaceEvery+spaceEvery/2) // virtual
+		defer cancel()
+		s.run(ctx)
+		if tries != 3 || strings.Count(s.out.String(), "there is no room to write that") != 1 || strings.Contains(s.out.String(), "it is written that") {
+			t.Errorf("%d tries, says %s", tries, s.out.String())
+		}
+		fail = nil
+		ctx, cancel = context.WithTimeout(t.Context(), 2*spaceEvery+spaceEvery/2)
+		defer cancel()
+		s.run(ctx)
+		if tries != 4 || strings.Count(s.out.String(), "it is written that") != 1 || len(s.reserve.done) > 0 {
+			t.Errorf("%d tries, did %v, says %s", tries, s.reserve.done, s.out.String())
+		}
+	})
+}
+
 // The disk is looked at also while a snapshot takes its time.
 func TestSpaceIsWatchedWhileTheLogIsShortened(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -2,6 +2,7 @@ package storefile
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -55,7 +56,29 @@ func TestTortureOfTheStoresFile(t *testing.T) {
 	for _, whole := range []string{"", "null", "{}", "[]", "null\n", string(text) + "\n"} {
 		refused(whole, 0, []byte(whole))
 	}
-	t.Logf("%d damaged files, all refused", tried)
+	report(t, tried, "damaged files of the members' stores, all refused")
+}
+
+// report says what was tried in the test's log, and in the file of `make torture`.
+func report(t *testing.T, tried int, what string) {
+	t.Helper()
+	if t.Failed() {
+		what += ": FAILED"
+	}
+	line := fmt.Sprintf("%6d %s", tried, what)
+	t.Log(line)
+	name := os.Getenv("TORTURE_REPORT")
+	if name == "" {
+		return
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = fmt.Fprintln(f, line)
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestTheFileOfAnotherStoreIsNone(t *testing.T) {

@@ -24,7 +24,7 @@ func TestLowOnSpaceIsShown(t *testing.T) {
 		t.Errorf("exit %d, %q, want %q", exit, stderr, want)
 	}
 	stdout, _, exit := ctl(t, "", "members ls --endpoints", addr)
-	for _, want := range []string{"-             low   peer:1", "20ms ago      low   peer:2", "-             ok    -"} {
+	for _, want := range []string{"-             low   peer:1", "20ms ago      low   peer:2", "never         -     -"} {
 		if exit != 0 || !strings.Contains(stdout, want) {
 			t.Errorf("exit %d, want %q in\n%s", exit, want, stdout)
 		}

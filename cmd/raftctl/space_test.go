@@ -70,7 +70,7 @@ func TestReserveIsShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	for line, want := range map[string]string{
-		"log info " + dir:           "reserve  1048576 bytes of room",
+		"log info " + dir:           "reserve  1.0 MiB of room",
 		"log info -o json " + dir:   `"reserveBytes":1048576`,
 		"doctor --data-dir " + dir:  ", and a reserve of 1.0 MiB",
 		"doctor  --data-dir " + dir: "leftovers    none",

@@ -9,10 +9,12 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/raftnode/raft/kv/api"
 	"github.com/raftnode/raft/kv/client"
 	"github.com/raftnode/raft/kv/load"
 )
@@ -63,17 +65,37 @@ func (g *globals) bench(cmd *cobra.Command, cfg load.Config, keep bool) error {
 		cfg.Progress = showProgress(talk)
 	}
 	fmt.Fprintf(talk, "raftctl: writing %d keys that begin with %s at %s, then the load\n", cfg.Keys, cfg.Prefix, cl.Endpoints()[0])
+	store := &written{Target: load.Store(cl)}
 	if !keep {
-		defer clearKeys(cmd, cl, cfg)
+		defer func() {
+			if store.any.Load() {
+				clearKeys(cmd, cl, cfg)
+			}
+		}()
 	}
-	if err := load.Fill(cmd.Context(), load.Store(cl), cfg); err != nil {
+	if err := load.Fill(cmd.Context(), store, cfg); err != nil {
 		return g.explain(cmd, cl, aWrite, err)
 	}
-	result, err := load.Run(cmd.Context(), load.Store(cl), cfg)
+	result, err := load.Run(cmd.Context(), store, cfg)
 	if err != nil {
 		return err
 	}
 	return g.printResult(cmd, result)
+}
+
+// written is a Target that remembers whether any write was done, or may have been: without one there are no keys to delete.
+type written struct {
+	load.Target
+	any atomic.Bool
+}
+
+func (w *written) Start(ctx context.Context, op load.Op, done func(error)) {
+	w.Target.Start(ctx, op, func(err error) {
+		if op.Kind == load.Put && (err == nil || client.OutcomeOf(err) != api.Rejected) {
+			w.any.Store(true)
+		}
+		done(err)
+	})
 }
 
 // toLeader makes a client that asks the leader first, if an endpoint knows to be it: the way over another node is not what is to be measured.
@@ -88,8 +110,8 @@ func (g *globals) toLeader(cmd *cobra.Command) (*client.Client, error) {
 		return cl, nil
 	}
 	cl.Close()
-	first := slices.Insert(slices.Delete(slices.Clone(g.endpoints), at, at+1), 0, g.endpoints[at])
-	return client.New(client.Config{Endpoints: first, Timeout: g.timeout})
+	g.endpoints = slices.Insert(slices.Delete(slices.Clone(g.endpoints), at, at+1), 0, g.endpoints[at])
+	return g.connect(cmd)
 }
 
 func showProgress(talk io.Writer) func(load.Progress) {
@@ -106,6 +128,10 @@ func clearKeys(cmd *cobra.Command, cl *client.Client, cfg load.Config) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(cmd.Context()), clearTime)
 	defer cancel()
 	if err := load.Clear(ctx, load.Store(cl), cfg); err != nil {
+		var failed *client.Error
+		if errors.As(err, &failed) {
+			err = errors.New(failed.Detail)
+		}
 		fmt.Fprintf(cmd.ErrOrStderr(), "raftctl: keys that begin with %s may be left: %v\n", cfg.Prefix, err)
 	}
 }

@@ -4,13 +4,21 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"github.com/raftnode/raft/kv/load"
+	"github.com/raftnode/raft/raft"
+	"github.com/raftnode/raft/raft/consensus"
 )
 
 func TestBench(t *testing.T) {
@@ -89,7 +97,7 @@ func TestBenchCountsErrorsByOutcome(t *testing.T) {
 func TestBenchOfNobody(t *testing.T) {
 	addr := nobody(t)
 	_, stderr, exit := ctl(t, "", "bench --timeout 200ms --endpoints", addr)
-	if exit != exitNoQuorum || !strings.Contains(stderr, "raftctl: bench: no node answers: "+addr) {
+	if exit != exitNoQuorum || !strings.Contains(stderr, "raftctl: bench: no node answers: "+addr) || strings.Contains(stderr, "may be left") {
 		t.Errorf("exit %d, %s", exit, stderr)
 	}
 	for line, says := range map[string]string{
@@ -98,5 +106,44 @@ func TestBenchOfNobody(t *testing.T) {
 		if _, stderr, exit := ctl(t, "", line); exit != exitUsage || !strings.Contains(stderr, says) {
 			t.Errorf("%s: exit %d, %s", line, exit, stderr)
 		}
+	}
+}
+
+// What failed was told twice, the second time with the words of every package in between, and of keys that nobody had written.
+func TestBenchThatFailsSaysSoOnce(t *testing.T) {
+	n, addr := start(t, nil)
+	n.failWith(raft.ErrLogFull)
+	_, stderr, exit := ctl(t, "", "bench --keys 10 --endpoints", addr)
+	if exit != exitNotDone || !strings.Contains(stderr, "the write was certainly not done") || strings.Contains(stderr, "may be left") || strings.Contains(stderr, "load:") {
+		t.Errorf("exit %d, %s", exit, stderr)
+	}
+	n.failWith(&raft.UnknownError{Err: context.DeadlineExceeded})
+	_, stderr, exit = ctl(t, "", "bench --keys 10 --timeout 300ms --endpoints", addr)
+	if exit != exitUnknown || !strings.Contains(stderr, " may be left: ") || strings.Contains(stderr, "load:") || strings.Contains(stderr, "(outcome-unknown") {
+		t.Errorf("exit %d, %s", exit, stderr)
+	}
+}
+
+// The way to the leader forgot the certificates.
+func TestBenchFindsTheLeaderOverTLS(t *testing.T) {
+	follower, second := start(t, nil)
+	follower.mu.Lock()
+	follower.status.ID, follower.status.Role = "n2", consensus.Follower
+	follower.mu.Unlock()
+	_, first := start(t, nil)
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	overTLS := func(addr string) string {
+		s := httptest.NewTLSServer(httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: addr}))
+		t.Cleanup(s.Close)
+		block := pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw} // the same for all of them
+		if err := os.WriteFile(ca, pem.EncodeToMemory(&block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return s.Listener.Addr().String()
+	}
+	leader := overTLS(first)
+	_, stderr, exit := ctl(t, "", "bench --keys 10 --warm-up 0s --duration 50ms --tls-ca "+ca+" --endpoints "+overTLS(second)+","+leader)
+	if exit != exitDone || !strings.Contains(stderr, "at https://"+leader) {
+		t.Errorf("exit %d, %s", exit, stderr)
 	}
 }

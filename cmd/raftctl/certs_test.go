@@ -79,7 +79,7 @@ func TestCertsRefuseNonsense(t *testing.T) {
 
 func TestTLSFlagsAndTheirEnvironment(t *testing.T) {
 	t.Setenv("RAFTCTL_TLS_CA", filepath.Join(t.TempDir(), "none.pem"))
-	if code, _, talk := certsCtl(t, "get", "k"); code != exitUsage || !strings.Contains(talk, "none.pem: no such file") {
+	if code, _, talk := certsCtl(t, "get", "k"); code != exitUsage || !strings.Contains(talk, "none.pem: there is no such file") {
 		t.Errorf("exit %d: %s", code, talk)
 	}
 	t.Setenv("RAFTCTL_TLS_CA", "")

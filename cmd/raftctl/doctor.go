@@ -45,34 +45,31 @@ type diagnosis struct {
 }
 
 func newDoctorCommand() *cobra.Command {
-	var dir string
 	var noWrite bool
 	cmd := &cobra.Command{
-		Use:   "doctor --data-dir DIR",
+		Use:   "doctor DIR",
 		Short: "Examine a data directory: is it healthy, and if not, what to do",
 		Long: "doctor examines the data directory of a node, running or not, and says what to do about what it finds. It changes nothing; it\n" +
 			"writes a temporary file there to measure how long an fsync takes, and removes it. Beside a running node, the newest records\n" +
 			"may still be on their way.\n\n" +
 			"Exit 0: healthy, or warnings only. Exit 1: damaged, a node would refuse the directory; or it cannot be read.",
-		Example: "  raftctl doctor --data-dir data/n1\n  raftctl doctor --data-dir data/n1 --no-write -o json",
-		Args:    cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkDataDir(cmd, "--data-dir", dir); err != nil {
-				return err
-			}
-			d := examine(dir, !noWrite)
-			print := d.print
-			if logAsJSON(cmd) {
-				print = func(out io.Writer) error { return printLogJSON(out, d) }
-			}
-			if err := print(cmd.OutOrStdout()); err != nil || !d.damaged {
-				return err
-			}
-			verdict, _, _ := strings.Cut(d.Verdict, ":")
-			return fmt.Errorf("doctor: %s: %s", dir, verdict)
-		},
+		Example: "  raftctl doctor data/n1\n  raftctl doctor --data-dir data/n1 --no-write -o json",
 	}
-	cmd.Flags().StringVar(&dir, "data-dir", "", "the data directory of a node (required)")
+	takesDataDir(cmd, func(cmd *cobra.Command, dir string) error {
+		if err := checkDataDir(cmd, "DIR", dir); err != nil {
+			return err
+		}
+		d := examine(dir, !noWrite)
+		print := d.print
+		if logAsJSON(cmd) {
+			print = func(out io.Writer) error { return printLogJSON(out, d) }
+		}
+		if err := print(cmd.OutOrStdout()); err != nil || !d.damaged {
+			return err
+		}
+		verdict, _, _ := strings.Cut(d.Verdict, ":")
+		return fmt.Errorf("doctor: %s: %s", dir, verdict)
+	})
 	cmd.Flags().BoolVar(&noWrite, "no-write", false, "write nothing: do not measure fsync")
 	return cmd
 }

@@ -65,7 +65,7 @@ func ownerOf(info fs.FileInfo) uint32 {
 	return 0
 }
 
-// A disk with less than both is nearly full.
+// A disk with less than both is nearly full, as for a node that is not told otherwise: see --low-space of raftnode.
 const (
 	leastFreeBytes = 256 << 20
 	leastFreeShare = 20 // one in so many
@@ -81,11 +81,11 @@ func checkSpace(dir string, reserve int64) finding {
 
 // judgeSpace warns before the disk is full, since then a node takes no writes, and in the end stops.
 func judgeSpace(space wal.Space, reserve int64) finding {
-	f := finding{Check: "space", Grade: gradeOK, What: fmt.Sprintf("%d MiB free of %d MiB", space.Free>>20, space.Size>>20)}
+	f := finding{Check: "space", Grade: gradeOK, What: fmt.Sprintf("%s free of %s", api.Size(space.Free), api.Size(space.Size))}
 	if reserve > 0 {
 		f.What += fmt.Sprintf(", and a reserve of %s", api.Size(reserve))
 	}
-	if space.Free < leastFreeBytes || space.Free < space.Size/leastFreeShare {
+	if space.Free < min(leastFreeBytes, space.Size/leastFreeShare) {
 		f.Grade = gradeWarn
 		f.Do = "make room, outside of this directory: with less than its --low-space a node takes no writes, and without any it stops. `raftctl snapshot` shortens logs, " +
 			"but needs room for the snapshot first"

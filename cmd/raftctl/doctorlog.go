@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"github.com/raftnode/raft/kv/api"
 	"github.com/raftnode/raft/wal"
 )
 
@@ -74,7 +75,7 @@ func logInWords(r wal.Recovery) string {
 	if r.Entries > 0 {
 		what = fmt.Sprintf("entries %d to %d", r.Base.Index+1, r.LastIndex)
 	}
-	return fmt.Sprintf("%d records in %d segments, %s, term %d, commit at least %d", r.Records, r.Segments, what, r.Term, r.Commit)
+	return fmt.Sprintf("%s in %s, %s, term %d, commit at least %d", count(r.Records, "record"), count(r.Segments, "segment"), what, r.Term, r.Commit)
 }
 
 // checkSnapshot tells whether what stands for the beginning of the log is there.
@@ -92,8 +93,8 @@ func checkSnapshot(found wal.Recovery, err error) finding {
 	case found.SnapshotFile == "":
 		f.What = "none yet: the log begins at entry 1"
 	default:
-		f.What = fmt.Sprintf("at %d of term %d, %d bytes, whole; the log goes on from %d. Members: %s",
-			found.Snapshot.Index, found.Snapshot.Term, found.SnapshotBytes, found.Base.Index+1, found.Members)
+		f.What = fmt.Sprintf("at %d of term %d, %s, whole; the log goes on from %d. Members: %s",
+			found.Snapshot.Index, found.Snapshot.Term, fileOf(found.SnapshotBytes), found.Base.Index+1, found.Members)
 	}
 	return f
 }
@@ -118,9 +119,9 @@ func checkLeftovers(dir string, found wal.Recovery, scanErr error, busy bool) fi
 	switch {
 	case len(names) == 0:
 	case busy:
-		f.What = fmt.Sprintf("%d files, %d bytes, which the node may be working on: %s", len(names), bytes, someOf(names))
+		f.What = fmt.Sprintf("%s, %s, which the node may be working on: %s", count(len(names), "file"), api.Size(bytes), someOf(names))
 	default:
-		f.Grade, f.What = gradeWarn, fmt.Sprintf("%d files, %d bytes, of a process that was killed: %s", len(names), bytes, someOf(names))
+		f.Grade, f.What = gradeWarn, fmt.Sprintf("%s, %s, of a process that was killed: %s", count(len(names), "file"), api.Size(bytes), someOf(names))
 		f.Do = "nothing: the next start removes them"
 	}
 	return f

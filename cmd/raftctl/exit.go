@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 
@@ -55,11 +56,17 @@ func exitCodeOf(err error) int {
 // hintFor says what to do, where the error itself does not.
 func hintFor(err error) string {
 	var wrong *usageError
+	var explained *explained
+	if errors.As(err, &explained) && explained.advice != nil {
+		err = explained.advice
+	}
 	switch {
 	case errors.As(err, &wrong):
 		return "See `" + wrong.command + " --help`."
 	case client.CodeOf(err) == api.CodeNotMember:
 		return "--endpoints or " + endpointsEnv + " names others"
+	case errors.As(err, new(tls.RecordHeaderError)):
+		return "if the nodes have no TLS, leave out --tls-ca, --tls-cert and --tls-key, and `unset RAFTCTL_TLS_CA RAFTCTL_TLS_CERT RAFTCTL_TLS_KEY`"
 	case client.CodeOf(err) == api.CodeTLS:
 		return "--tls-ca names who signs the nodes' certificates; --tls-cert and --tls-key show who you are. `raftctl certs show FILE` says what is in one"
 	case client.CodeOf(err) == api.CodeNoSpace:

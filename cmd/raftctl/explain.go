@@ -18,8 +18,9 @@ import (
 
 // explained is an error in words for people. What lies below decides the exit code.
 type explained struct {
-	text string
-	err  error
+	text   string
+	err    error
+	advice error // if set, what to say to it is said instead: see hintFor
 }
 
 func (e *explained) Error() string { return e.text }
@@ -32,18 +33,30 @@ func (g *globals) explain(cmd *cobra.Command, cl *client.Client, what doing, err
 	if g.json() || !errors.As(err, &failed) {
 		return err
 	}
+	var advice error
 	text := cmd.Name() + ": " + failed.Detail
 	switch {
 	case cmd.Context().Err() != nil:
 		text = cmd.Name() + ": interrupted"
 	case failed.Code == api.CodeNotMember: // what it says is all that there is to say
 	case noQuorum(failed.Code):
-		text = cmd.Name() + ": " + summary(lookAround(cmd.Context(), cl), failed.Detail)
+		all := lookAround(cmd.Context(), cl)
+		text, advice = cmd.Name()+": "+summary(all, failed.Detail), overTLS(all)
 	}
 	if what != aRead && failed.Code != api.CodePrecondition { // which says itself that nothing was changed
 		text += "\n" + what.fate(failed.Outcome)
 	}
-	return &explained{text: text, err: err}
+	return &explained{text: text, err: err, advice: advice}
+}
+
+// overTLS is the error of the first endpoint with which there is no agreement on TLS, if there is one: something can be done about that.
+func overTLS(all []asked) error {
+	for _, a := range all {
+		if client.CodeOf(a.err) == api.CodeTLS {
+			return a.err
+		}
+	}
+	return nil
 }
 
 // doing is what a call was to do.
@@ -88,14 +101,19 @@ func lookAround(ctx context.Context, cl *client.Client) []asked {
 
 // summary says of every endpoint what it does. detail is for what that does not explain.
 func summary(all []asked, detail string) string {
-	answered, leader := 0, ""
+	answered, waiting, leader := 0, 0, ""
 	for _, a := range all {
+		if a.state() == stateWaits {
+			waiting++
+		}
 		if a.Status != nil {
 			answered++
 			leader = cmp.Or(leader, a.Status.Leader)
 		}
 	}
 	switch {
+	case answered == 0 && waiting > 0:
+		return "no node takes part in a cluster yet: " + endpointsInWords(all)
 	case answered == 0 && len(all) == 1:
 		return "no node answers: " + endpointsInWords(all)
 	case answered == 0:
@@ -106,28 +124,26 @@ func summary(all []asked, detail string) string {
 	return detail + ": " + endpointsInWords(all)
 }
 
-// endpointsInWords groups the endpoints that do the same, in the order in which they were given.
+// endpointsInWords groups the endpoints of which the same is to be said, in the order in which they were given.
 func endpointsInWords(all []asked) string {
-	var states []string
-	groups := map[string][]asked{}
+	type said struct{ one, many string }
+	var order []said
+	groups := map[said][]string{}
 	for _, a := range all {
-		state := a.state()
-		if groups[state] == nil {
-			states = append(states, state)
+		one, many := a.verbs()
+		words := said{one, many}
+		if groups[words] == nil {
+			order = append(order, words)
 		}
-		groups[state] = append(groups[state], a)
+		groups[words] = append(groups[words], a.Endpoint)
 	}
 	var parts []string
-	for _, state := range states {
-		var names []string
-		for _, a := range groups[state] {
-			names = append(names, a.Endpoint)
-		}
-		one, many := verbs(state, groups[state][0])
+	for _, words := range order {
+		names, verb := groups[words], words.one
 		if len(names) > 1 {
-			one = many
+			verb = words.many
 		}
-		parts = append(parts, strings.Join(names, ", ")+" "+one)
+		parts = append(parts, strings.Join(names, ", ")+" "+verb)
 	}
 	return strings.Join(parts, "; ")
 }
@@ -136,6 +152,7 @@ func endpointsInWords(all []asked) string {
 const (
 	stateRefused  = "refused"
 	stateNoAnswer = "no answer"
+	stateWaits    = "waits" // for its cluster's id
 	stateFailed   = "failed"
 )
 
@@ -149,11 +166,15 @@ func (a asked) state() string {
 		return stateRefused
 	case errors.Is(a.err, context.DeadlineExceeded), errors.As(a.err, &timeout) && timeout.Timeout():
 		return stateNoAnswer
+	case client.CodeOf(a.err) == api.CodeNotMember:
+		return stateWaits
 	}
 	return stateFailed
 }
 
-func verbs(state string, a asked) (one, many string) {
+// verbs says what an endpoint does, and what several do that do the same.
+func (a asked) verbs() (one, many string) {
+	state := a.state()
 	switch {
 	case a.Status != nil && a.Status.Leader == "":
 		return "answers but knows none", "answer but know none"
@@ -168,6 +189,9 @@ func verbs(state string, a asked) (one, many string) {
 	var failed *client.Error
 	if errors.As(a.err, &failed) {
 		why = failed.Detail
+	}
+	if state == stateWaits {
+		return "waits: " + why, "wait: " + why
 	}
 	return "fails: " + why, "fail: " + why
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/raftnode/raft/kv/api"
 	"github.com/raftnode/raft/raft/consensus"
 	"github.com/raftnode/raft/wal"
 )
@@ -39,52 +40,54 @@ func newLogCommand() *cobra.Command {
 }
 
 func newLogInfoCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:     "info DIR",
 		Short:   "Whose log it is, and what it holds",
-		Example: "  raftctl log info data/n1\n  raftctl log info data/n1 -o json",
-		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			found, err := scanLog(args[0], nil)
-			if err != nil {
-				return err
-			}
-			if logAsJSON(cmd) {
-				return printLogJSON(cmd.OutOrStdout(), infoOf(found))
-			}
-			return printInfo(cmd.OutOrStdout(), found)
-		},
+		Example: "  raftctl log info data/n1\n  raftctl log info --data-dir data/n1 -o json",
 	}
+	takesDataDir(cmd, func(cmd *cobra.Command, dir string) error {
+		found, err := scanLog(dir, nil)
+		if err != nil {
+			return err
+		}
+		if logAsJSON(cmd) {
+			return printLogJSON(cmd.OutOrStdout(), infoOf(found))
+		}
+		return printInfo(cmd.OutOrStdout(), found)
+	})
+	return cmd
 }
 
 func newLogVerifyCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "verify DIR",
 		Short: "Check every record; exit 1 if a node would refuse the directory",
 		Long: "Check every record and the snapshot, as a node does when it starts. Exit 0 if it would start, 1 if it would refuse, with\n" +
 			"the file, the offset and the reason. A torn tail is what an interrupted write leaves behind; no record proves\n" +
 			"that anything in it was acknowledged, and the node cuts it off by itself.",
 		Example: "  raftctl log verify data/n1",
-		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			found, err := scanLog(args[0], nil)
-			if err != nil {
-				return err
-			}
-			if logAsJSON(cmd) {
-				return printLogJSON(cmd.OutOrStdout(), infoOf(found))
-			}
-			out := cmd.OutOrStdout()
-			if r := found.Repaired; r != nil {
-				fmt.Fprintf(out, "torn tail: %d bytes from offset %d of %s: %s\n", r.BytesCut, r.Offset, r.File, r.Reason)
-			}
-			if found.SnapshotFile != "" {
-				fmt.Fprintf(out, "snapshot: %s, %d bytes, whole\n", found.SnapshotFile, found.SnapshotBytes)
-			}
-			_, err = fmt.Fprintf(out, "ok: %d records in %d segments, %d entries, term %d\n", found.Records, found.Segments, found.Entries, found.Term)
-			return err
-		},
 	}
+	takesDataDir(cmd, verifyLog)
+	return cmd
+}
+
+func verifyLog(cmd *cobra.Command, dir string) error {
+	found, err := scanLog(dir, nil)
+	if err != nil {
+		return err
+	}
+	if logAsJSON(cmd) {
+		return printLogJSON(cmd.OutOrStdout(), infoOf(found))
+	}
+	out := cmd.OutOrStdout()
+	if r := found.Repaired; r != nil {
+		fmt.Fprintf(out, "torn tail: %d bytes from offset %d of %s: %s\n", r.BytesCut, r.Offset, r.File, r.Reason)
+	}
+	if found.SnapshotFile != "" {
+		fmt.Fprintf(out, "snapshot: %s, %s, whole\n", found.SnapshotFile, fileOf(found.SnapshotBytes))
+	}
+	_, err = fmt.Fprintf(out, "ok: %s in %s, %d entries, term %d\n", count(found.Records, "record"), count(found.Segments, "segment"), found.Entries, found.Term)
+	return err
 }
 
 func newLogLsCommand() *cobra.Command {
@@ -96,17 +99,16 @@ func newLogLsCommand() *cobra.Command {
 			"place of that one and of all behind it. A mark says that everything before it was fsynced. A snapshot says that a file of that\n" +
 			"name counts. Each segment begins with a start, the sum of all records before it. With -o json: one object a line.",
 		Example: "  raftctl log ls data/n1\n  raftctl log ls data/n1 --last 20 -o json\n  raftctl log ls data/n1 --type entry --from 100 --to 120",
-		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := filter.check(cmd); err != nil {
-				return err
-			}
-			if err := filter.findFirst(args[0]); err != nil {
-				return err
-			}
-			return listRecords(cmd.OutOrStdout(), args[0], &filter, logAsJSON(cmd))
-		},
 	}
+	takesDataDir(cmd, func(cmd *cobra.Command, dir string) error {
+		if err := filter.check(cmd); err != nil {
+			return err
+		}
+		if err := filter.findFirst(dir); err != nil {
+			return err
+		}
+		return listRecords(cmd.OutOrStdout(), dir, &filter, logAsJSON(cmd))
+	})
 	filter.flags(cmd)
 	return cmd
 }
@@ -138,9 +140,9 @@ func listRecords(out io.Writer, dir string, filter *recordFilter, asJSON bool) e
 		case "snapshot":
 			index, what = fmt.Sprint(r.Snapshot.Index), snapshotText(r)
 		case "start":
-			index, what = fmt.Sprint(r.Last.Index), fmt.Sprintf("voted for %q, commit %d, %s", r.VotedFor, r.Commit, snapshotText(r))
+			index, what = fmt.Sprint(r.Last.Index), fmt.Sprintf("%s, commit %d, %s", votedFor(string(r.VotedFor)), r.Commit, snapshotText(r))
 		case "hard":
-			what = fmt.Sprintf("voted for %q", r.VotedFor)
+			what = votedFor(string(r.VotedFor))
 		case "entry":
 			index, kind, what = fmt.Sprint(r.Entry.Index), kindName(r.Entry.Kind), entryInWords(r.Entry)
 		}
@@ -159,7 +161,7 @@ func snapshotText(r wal.Record) string {
 	if r.Installed {
 		how = "installed"
 	}
-	return fmt.Sprintf("snapshot %s at %d of term %d, %d bytes, log from %d", how, r.Snapshot.Index, r.Snapshot.Term, r.SnapshotBytes, r.Base.Index+1)
+	return fmt.Sprintf("snapshot %s at %d of term %d, %s, log from %d", how, r.Snapshot.Index, r.Snapshot.Term, fileOf(r.SnapshotBytes), r.Base.Index+1)
 }
 
 func blankIfZero(n uint64) string {
@@ -296,17 +298,21 @@ func printInfo(out io.Writer, r wal.Recovery) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "node\t%q of cluster %q\n", r.Node, r.Cluster)
 	fmt.Fprintf(w, "store\t%s, start %d\n", r.Store, r.Incarnation.Number)
-	fmt.Fprintf(w, "term\t%d, voted for %q\n", r.Term, r.VotedFor)
+	fmt.Fprintf(w, "term\t%d, %s\n", r.Term, votedFor(string(r.VotedFor)))
 	if r.SnapshotFile != "" {
-		fmt.Fprintf(w, "snapshot\tat %d of term %d, %d bytes in %s\n", r.Snapshot.Index, r.Snapshot.Term, r.SnapshotBytes, r.SnapshotFile)
+		fmt.Fprintf(w, "snapshot\tat %d of term %d, %s, %s\n", r.Snapshot.Index, r.Snapshot.Term, fileOf(r.SnapshotBytes), r.SnapshotFile)
 		fmt.Fprintf(w, "members\t%s, as of the snapshot\n", r.Members)
 	}
-	fmt.Fprintf(w, "entries\t%d, from %d to %d, the last of term %d\n", r.Entries, r.Base.Index+1, r.LastIndex, r.LastTerm)
+	if r.Entries == 0 {
+		fmt.Fprintf(w, "entries\tnone\n")
+	} else {
+		fmt.Fprintf(w, "entries\t%d, from %d to %d, the last of term %d\n", r.Entries, r.Base.Index+1, r.LastIndex, r.LastTerm)
+	}
 	fmt.Fprintf(w, "commit\tat least %d\n", r.Commit)
 	fmt.Fprintf(w, "records\t%d, %d of them no live entries\n", r.Records, r.Overhead)
-	fmt.Fprintf(w, "bytes\t%d in %d segments\n", r.Bytes, r.Segments)
+	fmt.Fprintf(w, "size\t%s in %s\n", api.Size(r.Bytes), count(r.Segments, "segment"))
 	if r.ReserveBytes > 0 {
-		fmt.Fprintf(w, "reserve\t%d bytes of room, for when the disk is full\n", r.ReserveBytes)
+		fmt.Fprintf(w, "reserve\t%s of room, for when the disk is full\n", api.Size(r.ReserveBytes))
 	}
 	if t := r.Repaired; t != nil {
 		fmt.Fprintf(w, "torn tail\t%d bytes from offset %d of %s: %s\n", t.BytesCut, t.Offset, t.File, t.Reason)

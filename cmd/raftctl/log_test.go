@@ -71,11 +71,31 @@ func TestLogInfo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkLogSays(t, out, `"n1" of cluster "c1"`, `3, voted for "n2"`, "3, from 1 to 3, the last of term 3", ", start 1\n", "at least 2", "in 1 segments")
-	out, err = runLog(t, "info", dir, "-o", "json")
+	checkLogSays(t, out, `"n1" of cluster "c1"`, `3, voted for "n2"`, "3, from 1 to 3, the last of term 3", ", start 1\n", "at least 2", " B in 1 segment\n")
+	out, err = runLog(t, "info", "--data-dir", dir, "-o", "json")
 	var info logInfo
 	if err != nil || json.Unmarshal([]byte(out), &info) != nil || info.Node != "n1" || info.Last != 3 || info.Term != 3 || info.TornTail != nil {
 		t.Errorf("%+v, %v", info, err)
+	}
+}
+
+// A node that has only begun has voted for nobody, which was shown as voted for "", and has no entries, which were from 1 to 0.
+func TestLogOfANodeThatOnlyBegan(t *testing.T) {
+	dir := t.TempDir()
+	l, err := wal.Open(dir, wal.Options{Cluster: "c1", Node: "n1", ReserveBytes: 64 << 10})
+	if err == nil {
+		err = l.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := runLog(t, "info", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkLogSays(t, out, "voted for nobody\n", "entries  none\n", "64.0 KiB of room")
+	if out, err = runLog(t, "ls", dir); err != nil || strings.Contains(out, `""`) {
+		t.Errorf("%s, %v", out, err)
 	}
 }
 
@@ -136,7 +156,7 @@ func TestLogVerify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkLogSays(t, out, "ok: 7 records in 1 segments, 3 entries, term 3")
+	checkLogSays(t, out, "ok: 7 records in 1 segment, 3 entries, term 3")
 
 	segment := filepath.Join(dir, "00000000000000000001")
 	data, err := os.ReadFile(segment)
@@ -186,7 +206,7 @@ func TestLogWithASnapshot(t *testing.T) {
 	}
 	const file = "snapshot-00000000000000000002-00000000000000000003"
 	for command, wants := range map[string][]string{
-		"info":   {"at 2 of term 3, ", " bytes in " + file, "n1 n2, as of the snapshot", "2, from 3 to 4, the last of term 3"},
+		"info":   {"at 2 of term 3, ", ", a file of ", " B, " + file, "n1 n2, as of the snapshot", "2, from 3 to 4, the last of term 3"},
 		"verify": {"snapshot: " + file, "whole", "2 entries"},
 		"ls":     {"snapshot taken at 2 of term 3", "log from 3", "config", "members n1\n"},
 	} {

@@ -13,13 +13,13 @@ func TestLogLsFilters(t *testing.T) {
 		"--type entry --from 3":          `"c" "x" "y"`,
 		"--from 2 --to 3":                `"b" "c" "x"`,
 		"--to 1":                         `"a"`,
-		"--term 2":                       `"" "x" "y"`, // the first is the vote
-		"--term 2 --type hard":           `""`,
+		"--term 2":                       `hard "x" "y"`,
+		"--term 2 --type hard":           `hard`,
 		"--type entry --last 2":          `"x" "y"`,
 		"--type entry --last 9":          `"a" "b" "c" "x" "y"`,
 		"--to 3 --last 1":                `"x"`,
 		"--type snapshot,entry --term 1": `"a" "b" "c" snapshot`,
-		"--type start --last 1":          `"" start`,
+		"--type start --last 1":          `start`,
 		"--type entry --term 7":          ``,
 	} {
 		out, talk, exit := runCtl(t, append([]string{"log", "ls", dir}, strings.Fields(args)...)...)
@@ -31,7 +31,7 @@ func TestLogLsFilters(t *testing.T) {
 			if _, quoted, ok := strings.Cut(line, `"`); ok {
 				got = append(got, `"`+quoted[:strings.Index(quoted, `"`)+1])
 			}
-			if kind := strings.Fields(line)[1]; kind == "snapshot" || kind == "start" || kind == "mark" {
+			if kind := strings.Fields(line)[1]; kind == "hard" || kind == "snapshot" || kind == "start" || kind == "mark" {
 				got = append(got, kind)
 			}
 		}

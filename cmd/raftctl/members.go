@@ -164,8 +164,15 @@ func printMembers(cmd *cobra.Command, s *api.Status) error {
 		if m.ID == s.Leader {
 			leads = "yes"
 		}
+		self, heard := m.ID == s.ID, m.LastContactMillis != nil
 		if s.Role == "leader" {
-			match, disk = fmt.Sprint(m.Match), "ok"
+			match = fmt.Sprint(m.Match)
+			if !heard && !self {
+				contact = "never"
+			}
+			if heard || self {
+				disk = "ok"
+			}
 		}
 		if m.LowOnSpace {
 			disk = "low"

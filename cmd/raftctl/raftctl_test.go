@@ -184,7 +184,7 @@ func TestAConversation(t *testing.T) {
 		{"del big", "", 0, "index 22, term 2\n", ""},
 		{
 			"members", "", 0, "ID  LEADER  SUFFRAGE  MATCH         LAST CONTACT  DISK  PEER ADDRESS  CLIENT ADDRESS\nn1  yes     voter     10            -             ok    peer:1        host:1\n" +
-				"n2  no      learner   7             20ms ago      ok    peer:2        host:2\nn3  no      joining   snapshot 25%  -             ok    -             -\n", "",
+				"n2  no      learner   7             20ms ago      ok    peer:2        host:2\nn3  no      joining   snapshot 25%  never         -     -             -\n", "",
 		},
 		{
 			"members ls -o json", "", 0, `{"leader":"n1","term":2,"configuration_index":0,"joint":false,"members":[` +

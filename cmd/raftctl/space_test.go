@@ -24,7 +24,7 @@ func TestLowOnSpaceIsShown(t *testing.T) {
 		t.Errorf("exit %d, %q, want %q", exit, stderr, want)
 	}
 	stdout, _, exit := ctl(t, "", "members ls --endpoints", addr)
-	for _, want := range []string{"-             low   peer:1", "20ms ago      low   peer:2", "-             ok    -"} {
+	for _, want := range []string{"-             low   peer:1", "20ms ago      low   peer:2", "never         -     -"} {
 		if exit != 0 || !strings.Contains(stdout, want) {
 			t.Errorf("exit %d, want %q in\n%s", exit, want, stdout)
 		}
@@ -70,7 +70,7 @@ func TestReserveIsShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	for line, want := range map[string]string{
-		"log info " + dir:           "reserve  1048576 bytes of room",
+		"log info " + dir:           "reserve  1.0 MiB of room",
 		"log info -o json " + dir:   `"reserveBytes":1048576`,
 		"doctor --data-dir " + dir:  ", and a reserve of 1.0 MiB",
 		"doctor  --data-dir " + dir: "leftovers    none",

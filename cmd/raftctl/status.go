@@ -106,10 +106,21 @@ func lowOnSpace(all []asked) []string {
 // closing is the line below the table: what is wrong, if anything is. That nobody answers is an error, and said there.
 func closing(all []asked) string {
 	var wrong []string
-	if silent := countSilent(all); silent == len(all) {
+	var waiting []asked
+	for _, a := range all {
+		if a.state() == stateWaits {
+			waiting = append(waiting, a)
+		}
+	}
+	silent := countSilent(all)
+	if silent == len(all) {
 		return ""
-	} else if silent > 0 {
+	}
+	if silent -= len(waiting); silent > 0 {
 		wrong = append(wrong, fmt.Sprintf("%d of %d endpoints did not answer", silent, len(all)))
+	}
+	if len(waiting) > 0 {
+		wrong = append(wrong, endpointsInWords(waiting))
 	}
 	if best := bestInformed(all); best != nil && best.Leader == "" {
 		wrong = append(wrong, "nobody knows a leader")
@@ -209,5 +220,5 @@ func noneReached(all []asked) error {
 	if countSilent(all) < len(all) {
 		return nil
 	}
-	return &explained{text: summary(all, ""), err: all[len(all)-1].err}
+	return &explained{text: summary(all, ""), err: all[len(all)-1].err, advice: overTLS(all)}
 }

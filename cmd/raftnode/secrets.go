@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -69,13 +70,13 @@ func openSecrets(log hclog.Logger, c *config) (s *secrets, err error) {
 	s = &secrets{log: log, now: time.Now}
 	if c.peerTLS.Cert != "" {
 		if s.peers, err = certs.OpenPeer(c.peerTLS, string(c.id), s.now); err != nil {
-			return nil, fmt.Errorf("--peer-tls-cert: %w", err)
+			return nil, inFlag("--peer-tls", c.peerTLS, err)
 		}
 		log.Info("members must show a certificate", "cluster", s.peers.Name().Cluster, "expires", s.peers.Expires())
 	}
 	if c.clientTLS.Cert != "" {
 		if s.clients, err = certs.OpenServer(c.clientTLS, c.peerTLS.CA, s.now); err != nil {
-			return nil, fmt.Errorf("--client-tls-cert: %w", err)
+			return nil, inFlag("--client-tls", c.clientTLS, err)
 		}
 		log.Info("clients are served over TLS", "certificate_asked", c.clientTLS.CA != "", "expires", s.clients.Expires())
 	}
@@ -85,6 +86,21 @@ func openSecrets(log hclog.Logger, c *config) (s *secrets, err error) {
 		signal.Notify(s.hup, syscall.SIGHUP)
 	}
 	return s, nil
+}
+
+// inFlag names the flag that names the file with which something is wrong. What is not of one file alone is the certificate's.
+func inFlag(prefix string, files certs.Files, err error) error {
+	var wrong *certs.FileError
+	flag := prefix + "-cert"
+	if errors.As(err, &wrong) && wrong.Name != files.Cert {
+		switch wrong.Name {
+		case files.Key:
+			flag = prefix + "-key"
+		case files.CA:
+			flag = prefix + "-ca"
+		}
+	}
+	return fmt.Errorf("%s: %w", flag, err)
 }
 
 // each calls do for the parts that there are, with the flag that people know them by.

@@ -65,6 +65,36 @@ func TestANodeDoesNotStartWithAnothersCertificate(t *testing.T) {
 	}
 }
 
+// Whatever was wrong with a key or an authority was said of the certificate.
+func TestWhatIsWrongWithAFileIsSaidOfItsFlag(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "certs")
+	ca, err := certs.NewAuthority(dir, "demo", time.Now(), 24*time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good, err := ca.Node("n1", []string{"127.0.0.1"}, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	empty := filepath.Join(dir, "empty")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for want, files := range map[string]certs.Files{
+		"-cert: none: there is no such file":     {Cert: "none", Key: good.Key, CA: good.CA},
+		"-key: none: there is no such file":      {Cert: good.Cert, Key: "none", CA: good.CA},
+		"-ca: none: there is no such file":       {Cert: good.Cert, Key: good.Key, CA: "none"},
+		"-ca: " + empty + " has no cert":         {Cert: good.Cert, Key: good.Key, CA: empty},
+		"-cert: " + good.CA + " and " + good.Key: {Cert: good.CA, Key: good.Key, CA: good.CA},
+	} {
+		for prefix, c := range map[string]config{"--peer-tls": {id: "n1", peerTLS: files}, "--client-tls": {id: "n1", clientTLS: files}} {
+			if _, err := openSecrets(hclog.NewNullLogger(), &c); err == nil || !strings.HasPrefix(err.Error(), prefix+want) {
+				t.Errorf("%v, want %s", err, prefix+want)
+			}
+		}
+	}
+}
+
 func TestReloadTellsAndKeeps(t *testing.T) {
 	dir := madeCerts(t, 40)
 	var out bytes.Buffer

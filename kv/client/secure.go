@@ -18,7 +18,7 @@ func mistrust(err error) string {
 	var invalid x509.CertificateInvalidError
 	switch {
 	case errors.As(err, new(tls.RecordHeaderError)):
-		return "the server does not speak TLS: use http:// there"
+		return "the server does not speak TLS: use no certificates, or http:// there"
 	case errors.As(err, new(x509.UnknownAuthorityError)):
 		return "the server's certificate was not signed by an authority that is trusted here"
 	case errors.As(err, &host):

@@ -53,7 +53,7 @@ func TestWhoDoesNotAgreeOnTLSIsToldAndNothingIsDone(t *testing.T) {
 		want     string
 	}{
 		"plain to TLS":   {"http://" + open, known, "the server speaks TLS: use https://"},
-		"TLS to plain":   {plain.Listener.Addr().String(), known, "the server does not speak TLS: use http://"},
+		"TLS to plain":   {plain.Listener.Addr().String(), known, "the server does not speak TLS: use no certificates, or http://"},
 		"unknown":        {open, &tls.Config{RootCAs: x509.NewCertPool()}, "not signed by an authority that is trusted here"},
 		"another host":   {"localhost:" + port, known, `is not for the host "localhost"`},
 		"no certificate": {strict, knownToo, "the server wants a certificate of this client"},

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"syscall"
 
 	"github.com/raftnode/raft/kv/api"
@@ -89,6 +90,9 @@ func (s *Server) handOver(ctx context.Context, to raft.ServerID) error {
 	}
 	if st.IsLeader() && to == st.ID {
 		return nil
+	}
+	if low := func(m consensus.MemberStatus) bool { return m.ID == to && m.NoSpace }; st.IsLeader() && !st.NoSpace && slices.ContainsFunc(st.Members, low) {
+		return api.NewProblem(api.CodeChangeRefused, "%s is low on disk space, and does not lead while another can; free some there, or hand over to another", to)
 	}
 	err := s.cfg.Raft.TransferLeadership(ctx, to)
 	var notLeader *raft.NotLeaderError

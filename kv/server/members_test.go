@@ -175,6 +175,16 @@ func TestATransferThatCannotBe(t *testing.T) {
 	if !strings.Contains(got.problem.Detail, `"n9" is no voter of the cluster, which is n1 n2 n3`) {
 		t.Errorf("says %s", got.problem.Detail)
 	}
+	n.raft.set(func(st *raft.Status) { st.Members[1].NoSpace = true })
+	n.raft.failWith(func(context.Context) error { return raft.ErrTransferFailed })
+	got = n.do("POST", "/v1/transfer-leader", `{"to":"n2"}`)
+	n.is(got, 409, "change-refused", "rejected")
+	if !strings.Contains(got.problem.Detail, "n2 is low on disk space, and does not lead while another can") {
+		t.Errorf("says %s", got.problem.Detail)
+	}
+	n.raft.set(func(st *raft.Status) { st.NoSpace = true }) // no better itself, it tries
+	n.is(n.do("POST", "/v1/transfer-leader", `{"to":"n2"}`), 409, "transfer-failed", "rejected")
+	n.raft.set(func(st *raft.Status) { st.NoSpace, st.Members[1].NoSpace = false, false })
 	for _, c := range []struct {
 		err     error
 		status  int

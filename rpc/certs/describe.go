@@ -49,6 +49,8 @@ func purpose(cert *x509.Certificate) string {
 	return "neither servers nor clients"
 }
 
+const day = 24 * time.Hour
+
 func validity(cert *x509.Certificate, now time.Time) string {
 	switch {
 	case now.Before(cert.NotBefore):
@@ -56,5 +58,9 @@ func validity(cert *x509.Certificate, now time.Time) string {
 	case now.After(cert.NotAfter):
 		return "expired"
 	}
-	return fmt.Sprintf("%d more days", cert.NotAfter.Sub(now)/(24*time.Hour))
+	days := (cert.NotAfter.Sub(now) + day - 1) / day // what was made a moment ago for a year has a year
+	if days == 1 {
+		return "1 more day"
+	}
+	return fmt.Sprintf("%d more days", days)
 }

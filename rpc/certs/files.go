@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 )
 
@@ -17,28 +18,50 @@ type Files struct {
 	CA   string // the certificates of the authorities that are trusted
 }
 
+// FileError is what is wrong with one of the files.
+type FileError struct {
+	Name string // of the file
+	Err  error
+}
+
+func (e *FileError) Error() string {
+	if errors.Is(e.Err, fs.ErrNotExist) {
+		return e.Name + ": there is no such file"
+	}
+	return e.Err.Error()
+}
+
+func (e *FileError) Unwrap() error { return e.Err }
+
+func about(name, format string, args ...any) error {
+	return &FileError{Name: name, Err: fmt.Errorf(format, args...)}
+}
+
 // maxFile bounds what is read of a file.
 const maxFile = 1 << 20
 
 func read(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, err
+		return nil, &FileError{name, err}
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(text) > maxFile {
-		err = fmt.Errorf("%s is longer than %d bytes: is it in PEM?", name, maxFile)
+	switch {
+	case err != nil:
+		return nil, &FileError{name, err}
+	case len(text) > maxFile:
+		return nil, about(name, "%s is longer than %d bytes: is it in PEM?", name, maxFile)
 	}
-	return text, err
+	return text, nil
 }
 
 // pair reads the certificate and its key.
 func (f Files) pair() (*tls.Certificate, error) {
 	if info, err := os.Stat(f.Key); err != nil {
-		return nil, err
+		return nil, &FileError{f.Key, err}
 	} else if info.Mode().Perm()&0o007 != 0 {
-		return nil, fmt.Errorf("the key %s is open to everybody on this machine: chmod 600 %s, and if others may have read it, make another", f.Key, f.Key)
+		return nil, about(f.Key, "the key %s is open to everybody on this machine: chmod 600 %s, and if others may have read it, make another", f.Key, f.Key)
 	}
 	key, err := read(f.Key)
 	if err != nil {
@@ -63,7 +86,7 @@ func (f Files) roots() ([]*x509.Certificate, error) {
 	}
 	for _, c := range certs {
 		if !c.IsCA {
-			return nil, fmt.Errorf("%s has the certificate of %q, which is no authority: is it the right file?", f.CA, c.Subject)
+			return nil, about(f.CA, "%s has the certificate of %q, which is no authority: is it the right file?", f.CA, c.Subject)
 		}
 	}
 	return certs, nil
@@ -86,12 +109,12 @@ func ReadCertificates(name string) ([]*x509.Certificate, error) {
 		}
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, about(name, "%s: %w", name, err)
 		}
 		certs = append(certs, cert)
 	}
 	if len(certs) == 0 {
-		return nil, fmt.Errorf("%s has no certificate in PEM", name)
+		return nil, about(name, "%s has no certificate in PEM", name)
 	}
 	return certs, nil
 }

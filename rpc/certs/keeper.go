@@ -63,7 +63,7 @@ func (k *Keeper) Name() Name { return k.current.Load().name }
 func (k *Keeper) Expires() time.Time { return k.current.Load().expires }
 
 // soon is how long before the end of a certificate people are told of it.
-const soon = 30 * 24 * time.Hour
+const soon = 30 * day
 
 // Warning says that the own certificate expires soon, or has expired; or it is "".
 func (k *Keeper) Warning() string {
@@ -72,7 +72,7 @@ func (k *Keeper) Warning() string {
 	case now.After(end):
 		return "the certificate expired on " + date(end) + ": new connections fail"
 	case end.Sub(now) < soon:
-		return fmt.Sprintf("the certificate expires in %d days, on %s", end.Sub(now)/(24*time.Hour), date(end))
+		return fmt.Sprintf("the certificate expires in %d days, on %s", end.Sub(now)/day, date(end))
 	}
 	return ""
 }

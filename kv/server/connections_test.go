@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"sync"
 	"testing"
 	"time"
 )
@@ -20,11 +21,13 @@ type crowded struct {
 	held    chan struct{} // gets a token from each request that is at work
 	release chan struct{}
 	config  *http.Server
+	free    func()        // closes release
+	idle    chan struct{} // gets a token when the server is through with a request
 }
 
 func newCrowded(t *testing.T, conns int) *crowded {
 	t.Helper()
-	c := &crowded{held: make(chan struct{}, 100), release: make(chan struct{})}
+	c := &crowded{held: make(chan struct{}, 100), release: make(chan struct{}), idle: make(chan struct{}, 100)}
 	ts := httptest.NewUnstartedServer(nil)
 	ts.Config = NewHTTPServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -34,9 +37,16 @@ func newCrowded(t *testing.T, conns int) *crowded {
 		}
 		fmt.Fprintf(w, "%d", len(body))
 	}), conns)
+	changed := ts.Config.ConnState
+	ts.Config.ConnState = func(conn net.Conn, state http.ConnState) {
+		if changed(conn, state); state == http.StateIdle {
+			c.idle <- struct{}{}
+		}
+	}
+	c.free = sync.OnceFunc(func() { close(c.release) })
 	ts.Start()
-	t.Cleanup(ts.Close)
 	c.config = ts.Config
+	t.Cleanup(func() { c.free(); ts.Close() })
 	c.node = &node{t: t, addr: ts.Listener.Addr().String()}
 	return c
 }
@@ -45,6 +55,7 @@ func newCrowded(t *testing.T, conns int) *crowded {
 type line struct {
 	net.Conn
 	t    *testing.T
+	on   *crowded
 	back *bufio.Reader
 }
 
@@ -52,7 +63,10 @@ func (c *crowded) line() *line {
 	c.t.Helper()
 	conn := c.dial()
 	c.t.Cleanup(func() { conn.Close() })
-	return &line{conn, c.t, bufio.NewReader(conn)}
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		c.t.Fatal(err)
+	}
+	return &line{conn, c.t, c, bufio.NewReader(conn)}
 }
 
 // says sends the text as it is.
@@ -76,14 +90,15 @@ func (l *line) answered() *line {
 	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
 		l.t.Fatal(err)
 	}
+	<-l.on.idle // it has written the answer, but until then it is at work
 	return l
 }
 
 // closed waits until the server has closed the connection without a word.
 func (l *line) closed() {
 	l.t.Helper()
-	if n, err := l.back.Read(make([]byte, 8)); n > 0 || err == nil {
-		l.t.Fatalf("it got %d bytes", n)
+	if n, err := l.back.Read(make([]byte, 8)); n > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+		l.t.Fatalf("it got %d bytes, error %v", n, err)
 	}
 }
 
@@ -106,7 +121,7 @@ func TestWhoWaitsMakesRoom(t *testing.T) {
 			for _, l := range waiting[:18] {
 				l.closed()
 			}
-			close(c.release)
+			c.free()
 			works.answered()
 		})
 	}
@@ -132,8 +147,10 @@ func TestWorkIsNotThrownAway(t *testing.T) {
 		works = append(works, c.line().says(hold))
 		<-c.held
 	}
-	c.line().closed()
-	close(c.release)
+	third := c.line()
+	_, _ = io.WriteString(third, get) // it may be closed by now
+	third.closed()
+	c.free()
 	for _, l := range works {
 		l.answered()
 	}

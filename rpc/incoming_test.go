@@ -79,6 +79,7 @@ func TestAPeerThatLeavesIsNotBlamed(t *testing.T) {
 func TestANewerConnectionReplacesTheOlder(t *testing.T) {
 	s := startAlone(t, nil)
 	older := s.enter(goodHello())
+	s.await(IncomingUp) // one that is replaced before that is told of by nobody
 	h := goodHello()
 	h.advertise = "b:9000"
 	newer := s.enter(h)

@@ -104,15 +104,15 @@ func asker(cluster map[raft.ServerID]string) (n *node, said *bytes.Buffer) {
 func TestFoundersThatStartTogetherLoseNoTime(t *testing.T) {
 	waiting, asked := other(t, "n2", "", 0, nil)
 	n, said := asker(map[raft.ServerID]string{"n2": waiting, "n3": freeAddress(t)})
-	synced := time.Now()
+	began := time.Now()
 	if id, err := n.askFounder(t.Context()); id != "" || err != nil || said.Len() > 0 {
 		t.Errorf("id %q, error %v\n%s", id, err, said)
 	}
-	if took := time.Since(synced); took < (quietRounds-1)*askAgain {
+	if took := time.Since(began); took < (quietRounds-1)*askAgain {
 		t.Errorf("it asked for %v only", took)
 	}
-	if rounds := len(asked); rounds == 0 || rounds > quietRounds {
-		t.Errorf("who waits was asked %d times", rounds)
+	if len(asked) == 0 {
+		t.Error("who waits was not asked")
 	}
 }
 
@@ -147,7 +147,7 @@ func TestALoneFounderAsksThoseItDials(t *testing.T) {
 func TestAllAnswersCount(t *testing.T) {
 	n, said := asker(map[raft.ServerID]string{})
 	one, two := n.config.newClusterID(), n.config.newClusterID()
-	first, asked := other(t, "n2", one, 0, nil)
+	first, _ := other(t, "n2", one, 0, nil)
 	second, _ := other(t, "n3", two, 0, nil)
 	n.config.dial = map[raft.ServerID]string{"n2": first, "n3": second}
 	if id, err := n.askFounder(t.Context()); id != "" || err == nil {
@@ -156,14 +156,12 @@ func TestAllAnswersCount(t *testing.T) {
 	if want := fmt.Sprintf("n2 (%s) belongs to cluster %q, and n3 (%s) belongs to cluster %q: they were founded apart", first, one, second, two); !strings.Contains(said.String(), want) {
 		t.Errorf("it says %s, want %s", said, want)
 	}
-	for len(asked) > 0 {
-		<-asked
-	}
+	told, asked := other(t, "n2", one, 0, nil)
 	knows, _ := other(t, "n4", one, 0, func(raft.ServerID) error {
 		<-asked // n2 has told the cluster
 		return errors.New("it had a store")
 	})
-	n.config.dial = map[raft.ServerID]string{"n2": first, "n4": knows}
+	n.config.dial = map[raft.ServerID]string{"n2": told, "n4": knows}
 	if id, err := n.askOn(t.Context()); id != "" || err == nil || !strings.Contains(err.Error(), "n4 ("+knows+") knows this node: it had a store") {
 		t.Errorf("id %q, error %v", id, err)
 	}

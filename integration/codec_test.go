@@ -62,7 +62,7 @@ func (c *Cluster) speaks(ctx context.Context, d *Drill, from, to *Node, codec st
 					last = strings.TrimSpace(line)
 				}
 			}
-			return strings.HasSuffix(last, "with codec "+codec), errors.Join(err, c.Crashed())
+			return strings.Contains(last, "with codec "+codec+","), errors.Join(err, c.Crashed())
 		})
 	})
 }

@@ -118,20 +118,21 @@ func wrongGreetings() map[string]struct {
 		"the same list, founded twice": {
 			func(g *greeting) { g.cluster = "0123456789abcdef" + g.cluster[16:] }, `, not to "0123456789abcdef-`,
 		},
-		"a question":              {func(g *greeting) { g.cluster = "?" }, `it asks for its cluster`},
-		"swapped addresses":       {func(g *greeting) { g.receiver = "n3" }, `this is server "n1", not "n3": check the address`},
-		"itself":                  {func(g *greeting) { g.sender = "n1" }, `calls itself "n1", which is this server`},
-		"an unknown node":         {func(g *greeting) { g.sender, g.address = "n9", "" }, `server "n9" is not one of the peers of "n1", and does not say where`},
-		"a node without a name":   {func(g *greeting) { g.sender = "" }, `the peer's name "" must have`},
-		"an address that is none": {func(g *greeting) { g.sender, g.address = "n9", "here" }, `the address of peer "n9" must be host:port`},
-		"a duplicate id":          {func(g *greeting) { g.store = strings.Repeat("0", 32) }, `two processes call themselves "n2"`},
-		"no store":                {func(g *greeting) { g.store = "" }, `does not say in which store`},
-		"no start":                {func(g *greeting) { g.incarnation = "" }, `does not say which start`},
-		"an older copy":           {func(g *greeting) { g.incarnation = "1:00000000" }, `this is an older copy that was put back`},
-		"a start too far":         {func(g *greeting) { g.incarnation = "900:00000000" }, `nobody can tell whether it is an older copy`},
-		"no common codec":         {func(g *greeting) { g.codecs = "\x05morse" }, `no common codec: morse there, `},
-		"only newer versions":     {func(g *greeting) { g.lowest, g.highest = 200, 201 }, `no common protocol version: 200 to 201 there`},
-		"only older versions":     {func(g *greeting) { g.lowest, g.highest = 1, 1 }, `no common protocol version: 1 to 1 there`},
+		"a question":                         {func(g *greeting) { g.cluster, g.sender = "?", "n9" }, `it asks for its cluster`},
+		"a question of a node that had data": {func(g *greeting) { g.cluster = "?" }, `comes without a store, but it had store`},
+		"swapped addresses":                  {func(g *greeting) { g.receiver = "n3" }, `this is server "n1", not "n3": check the address`},
+		"itself":                             {func(g *greeting) { g.sender = "n1" }, `calls itself "n1", which is this server`},
+		"an unknown node":                    {func(g *greeting) { g.sender, g.address = "n9", "" }, `server "n9" is not one of the peers of "n1", and does not say where`},
+		"a node without a name":              {func(g *greeting) { g.sender = "" }, `the peer's name "" must have`},
+		"an address that is none":            {func(g *greeting) { g.sender, g.address = "n9", "here" }, `the address of peer "n9" must be host:port`},
+		"a duplicate id":                     {func(g *greeting) { g.store = strings.Repeat("0", 32) }, `two processes call themselves "n2"`},
+		"no store":                           {func(g *greeting) { g.store = "" }, `does not say in which store`},
+		"no start":                           {func(g *greeting) { g.incarnation = "" }, `does not say which start`},
+		"an older copy":                      {func(g *greeting) { g.incarnation = "1:00000000" }, `this is an older copy that was put back`},
+		"a start too far":                    {func(g *greeting) { g.incarnation = "900:00000000" }, `nobody can tell whether it is an older copy`},
+		"no common codec":                    {func(g *greeting) { g.codecs = "\x05morse" }, `no common codec: morse there, `},
+		"only newer versions":                {func(g *greeting) { g.lowest, g.highest = 200, 201 }, `no common protocol version: 200 to 201 there`},
+		"only older versions":                {func(g *greeting) { g.lowest, g.highest = 1, 1 }, `no common protocol version: 1 to 1 there`},
 	}
 }
 
@@ -220,7 +221,7 @@ func TestProcessesWithAWrongSetUp(t *testing.T) {
 	otherAt, _ := other.PeerAddr()
 	waits(ctx, t, with(victim, "--data-dir", filepath.Join(empty, "swapped"), "--dial", other.ID+"="+n1At+",n1="+otherAt), other.ID+` (`+n1At+`) was asked for the cluster's id: the server there is "n1"`)
 	waits(ctx, t, append(with(victim, "--data-dir", filepath.Join(empty, "other")), "--cluster-id", "another"), `belongs to cluster "`)
-	waits(ctx, t, with(victim, "--data-dir", filepath.Join(empty, "wiped")), "its data directory was lost or exchanged")
+	refuses(t, with(victim, "--data-dir", filepath.Join(empty, "wiped")), 1, "its data directory was lost or exchanged", "must not come back empty")
 	for who, term := range terms(ctx, t, c, victim) {
 		if before[who] != term {
 			t.Errorf("%s in term %d, before %v", who, term, before)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // wipe kills a node and takes its data directory away.
@@ -58,15 +59,14 @@ func TestNodeThatLostItsDataIsNotLetIn(t *testing.T) {
 	}
 	wipe(t, n2)
 
-	if err := c.Start(ctx, n2, n3); err != nil {
+	if err := c.Start(ctx, n3); err != nil {
 		t.Fatal(err)
 	}
-	refused(ctx, t, n2, "its data directory was lost or exchanged")
-	refused(ctx, t, n3, "its data directory was lost or exchanged") // it learns why it cannot reach n2
-	for _, n := range []*Node{n2, n3} {
-		if status, err := c.Status(ctx, n); err != nil || status.Leader != "" {
-			t.Fatalf("%s has leader %q, %v: two nodes of which one knows nothing are no majority", n.ID, status.Leader, err)
-		}
+	refuses(t, n2.Args(), 1, "its data directory was lost or exchanged")
+	refused(ctx, t, n3, "its data directory was lost or exchanged")
+	beginAnew(ctx, t, c, n2, n3) // as nobody should, and as a copy of another node's directory is
+	if status, err := c.Status(ctx, n3); err != nil || status.Leader != "" {
+		t.Fatalf("n3 has leader %q, %v: two nodes of which one knows nothing are no majority", status.Leader, err)
 	}
 
 	if err := c.Start(ctx, n1); err != nil {
@@ -75,6 +75,52 @@ func TestNodeThatLostItsDataIsNotLetIn(t *testing.T) {
 	answers(ctx, t, c, "acknowledged", "by n1 and n2")
 	if status, err := c.Status(ctx, n2); err != nil || status.LastIndex != 0 {
 		t.Errorf("n2, which may not take part, has entries up to %d, %v", status.LastIndex, err)
+	}
+}
+
+// beginAnew starts a node that was wiped with the cluster's id given, so that it asks nobody, and waits until it is not let in.
+func beginAnew(ctx context.Context, t *testing.T, c *Cluster, wiped, other *Node) {
+	t.Helper()
+	status, err := c.Status(ctx, other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wiped.Configure("--cluster-id", status.Cluster)
+	if err := c.Start(ctx, wiped); err != nil {
+		t.Fatal(err)
+	}
+	refused(ctx, t, wiped, "its data directory was lost or exchanged")
+	if status, err := c.Status(ctx, wiped); err != nil || status.Leader != "" {
+		t.Fatalf("%s has leader %q, %v", wiped.ID, status.Leader, err)
+	}
+}
+
+// Two of three lost their data. They could elect each other, and nobody would know any more what was acknowledged. The third knows them: neither starts.
+func TestTwoNodesThatLostTheirDataDoNotBeginAnew(t *testing.T) {
+	c, ctx := startReal(t, 3)
+	n1, n2, n3 := c.Nodes()[0], c.Nodes()[1], c.Nodes()[2]
+	put(ctx, t, c, "acknowledged", "by all")
+	if _, err := c.WaitConverged(ctx); err != nil {
+		t.Fatal(err)
+	}
+	knowStart(ctx, t, n3, `"n1"`)
+	knowStart(ctx, t, n3, `"n2"`)
+	wipe(t, n1)
+	wipe(t, n2)
+	for _, n := range []*Node{n1, n2} {
+		refuses(t, n.Args(), 1, "cannot start: n3 (", "it must not come back empty", "remove it from the cluster and add a node with a new id")
+		if _, err := os.Stat(n.DataDir); !os.IsNotExist(err) {
+			t.Errorf("%s made a data directory: %v", n.ID, err)
+		}
+	}
+	if status, err := c.Status(ctx, n3); err != nil || status.Leader == "n1" || status.Leader == "n2" {
+		t.Errorf("n3 follows %q, %v", status.Leader, err)
+	}
+	kv := clientOf(t, c)
+	short, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if _, err := kv.Put(short, "new", []byte("x")); err == nil {
+		t.Error("a write was acknowledged by one of three")
 	}
 }
 

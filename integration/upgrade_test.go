@@ -3,6 +3,7 @@ package integration
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -76,13 +77,41 @@ func TestAClusterIsUpgradedAndTakenBackNodeByNode(t *testing.T) {
 				if _, err := c.WaitApplied(ctx, n, 1); err != nil {
 					return err
 				}
-				if err := noneRefused(c); err != nil {
+				if err := errors.Join(agreed(ctx, c, next), noneRefused(c)); err != nil {
 					return err
 				}
 			}
 		}
 		return nil
 	})
+}
+
+// agreed waits until each node that runs the next release speaks protocol 4 to those that do too, and 3 to the others.
+func agreed(ctx context.Context, c *Cluster, next string) error {
+	for _, from := range c.Nodes() {
+		for _, to := range c.Nodes() {
+			if from == to || from.Binary != next {
+				continue
+			}
+			want := "protocol 3"
+			if to.Binary == next {
+				want = "protocol 4"
+			}
+			last := ""
+			if err := poll(ctx, fmt.Sprintf("%s to speak %s to %s", from.ID, want, to.ID), func() (bool, error) {
+				text, err := from.Printed()
+				for line := range strings.Lines(text) {
+					if strings.Contains(line, "link up: "+to.ID+" ") {
+						last = strings.TrimSpace(line)
+					}
+				}
+				return strings.HasSuffix(last, want), errors.Join(err, c.Crashed())
+			}); err != nil {
+				return fmt.Errorf("%w; it says %q", err, last)
+			}
+		}
+	}
+	return nil
 }
 
 // noneRefused tells of a node that refused another.

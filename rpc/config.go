@@ -36,6 +36,9 @@ type Config struct {
 	// that incarnation. A server whose store was lost, or put back from an older copy, has forgotten votes and acknowledgements: whoever knew
 	// better must refuse it. The error is told to both sides. It is called from several goroutines.
 	Admit func(peer consensus.ServerID, store, incarnation string) error
+	// AdmitEmpty, if set, is asked when a server asks for the cluster: it has no store yet. One that had one has forgotten as much as one with
+	// another store, and must not be told where to begin anew: the error is, as a [LostError]. It is called from several goroutines.
+	AdmitEmpty func(peer consensus.ServerID) error
 	// Unknown, if set, is asked when a server connects that is no peer; nil from it lets the server in. A server that has not
 	// heard yet of a change of membership is so reached by a new member or leader. While its connection lasts there is a link to the address that
 	// it gave, for answers: see [Transport.Send]. At most 16 such servers, and a quarter of MaxConns, are connected at once. Admit is asked, too. The error
@@ -94,6 +97,9 @@ type Config struct {
 	// Dial opens a connection to a peer's address. Default: TCP.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 }
+
+// minFrameBytes is the least MaxFrameBytes.
+const minFrameBytes = 1 << 10
 
 // normalize gives a copy with the defaults filled in, or everything that is wrong with cfg.
 func (cfg Config) normalize() (Config, error) {
@@ -180,7 +186,7 @@ func (cfg *Config) checkLimits() []error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	require(cfg.MaxFrameBytes >= 1<<10 && cfg.MaxFrameBytes <= 1<<30,
+	require(cfg.MaxFrameBytes >= minFrameBytes && cfg.MaxFrameBytes <= 1<<30,
 		"MaxFrameBytes %d must be between 1 KiB and 1 GiB", cfg.MaxFrameBytes)
 	require(cfg.MaxConns > 0, "MaxConns %d must be positive", cfg.MaxConns)
 	require(cfg.MinFrameRate > 0, "MinFrameRate %d must be positive", cfg.MinFrameRate)

@@ -51,8 +51,10 @@ type Event struct {
 	Peer   consensus.ServerID // the other server, or "" if it is not known
 	Remote string             // the other end's address
 	Codec  string             // of LinkUp and IncomingUp: what messages are written in on this connection
-	Reason string             // why, in words; safe to print
-	Count  int                // how many of these happened since one was last told, this one among them
+	// Protocol is, of LinkUp and IncomingUp, the version of the protocol that is spoken.
+	Protocol int
+	Reason   string // why, in words; safe to print
+	Count    int    // how many of these happened since one was last told, this one among them
 }
 
 // String gives a line for people.
@@ -66,6 +68,9 @@ func (e Event) String() string {
 	}
 	if e.Codec != "" {
 		s += " with codec " + e.Codec
+	}
+	if e.Protocol != 0 {
+		s += fmt.Sprintf(", protocol %d", e.Protocol)
 	}
 	if e.Reason != "" {
 		s += ": " + e.Reason

@@ -42,7 +42,7 @@ const (
 	maxCodecs      = 512
 	maxNumber      = 8
 	blockHead      = len(magic) + 2 + 2
-	maxBlockBody   = 4096
+	maxBlockBody   = 8 << 10 // that is read; what this version writes is below 4 KiB, all that earlier ones take: later ones have room for more fields
 )
 
 var (
@@ -156,6 +156,17 @@ func (h *hello) refusal(cfg *Config) string {
 	return ""
 }
 
+// withheld asks the host whether a server that asks for the cluster may be told it.
+func (h *hello) withheld(cfg *Config) error {
+	if !h.asks() || h.receiver != cfg.ID || cfg.AdmitEmpty == nil {
+		return nil
+	}
+	if err := cfg.AdmitEmpty(h.sender); err != nil {
+		return withheldError{err}
+	}
+	return nil
+}
+
 // introduce asks the host whether a server that is no peer may come in.
 func (h *hello) introduce(cfg *Config) error {
 	if cfg.Unknown == nil {
@@ -189,6 +200,8 @@ func (a *answer) check(cfg *Config, peer consensus.ServerID) error {
 		return violationf("it chose protocol version %d, which was not offered", a.version)
 	case a.version >= negotiating && lookup(a.codec) == nil:
 		return violationf("it chose codec %q, which was not offered", a.codec)
+	case a.version >= negotiating && a.maxFrame < minFrameBytes:
+		return violationf("it takes frames of no more than %d bytes: that is no limit which a server may have", a.maxFrame)
 	}
 	if err := cfg.admit(peer, a.store, a.incarnation); err != nil {
 		return refusedError{err.Error()}

@@ -272,6 +272,7 @@ func TestTheDialerJudgesTheAnswer(t *testing.T) {
 		{"other server", yes(func(a *answer) { a.server = "c" }), DialFailed, `the server there is "c"`},
 		{"codec not offered", yes(func(a *answer) { a.codec = "morse" }), DialFailed, `it chose codec "morse", which was not offered`},
 		{"version not offered", yes(func(a *answer) { a.version = 9 }), DialFailed, "it chose protocol version 9, which was not offered"},
+		{"hardly any frame", yes(func(a *answer) { a.maxFrame = 1<<10 - 1 }), DialFailed, "it takes frames of no more than 1023 bytes"},
 		{"neither yes nor no", appendBlock(nil, 7, 2, "test", "b", "", "", ""), DialFailed, "neither yes nor no"},
 		{"refusal", yes(func(a *answer) { a.accepted, a.reason = false, "bad\x1b[2Jmood" }), DialRefused, "bad?[2Jmood"},
 		{"an HTTP server", []byte("HTTP/1.1 400 Bad Request\r\n\r\n"), DialFailed, "an HTTP response came in place of a handshake"},
@@ -340,5 +341,25 @@ func TestALongReasonIsCut(t *testing.T) {
 	got, err := readAnswer(bytes.NewReader(a.append(nil)))
 	if err != nil || len(got.reason) != maxReason {
 		t.Errorf("reason of %d bytes, error %v", len(got.reason), err)
+	}
+}
+
+// Earlier versions take blocks of 4 KiB, so no more is written. Later ones may write more, and are understood all the same.
+func TestBlocksLeaveRoomForLaterVersions(t *testing.T) {
+	for name, limits := range map[string][]int{"hello": helloLimits, "answer": answerLimits} {
+		var fields []string
+		for _, limit := range limits {
+			fields = append(fields, strings.Repeat("x", limit))
+		}
+		if written := len(appendBlock(nil, 2, highestVersion, fields...)) - blockHead - 4; written > 4<<10 {
+			t.Errorf("a %s has up to %d bytes", name, written)
+		}
+	}
+	known := []string{"test", "b", "a", "msgpack", "b:8000", "store", "b:1", "1:00000001", "\x07msgpack", number(0)}
+	if _, err := readHello(bytes.NewReader(appendBlock(nil, 2, 7, append(known, strings.Repeat("x", 7<<10))...))); err != nil {
+		t.Error(err)
+	}
+	if _, err := readHello(bytes.NewReader(appendBlock(nil, 2, 7, append(known, strings.Repeat("x", 8<<10))...))); err == nil || !strings.Contains(err.Error(), "over the limit of 8192") {
+		t.Errorf("error %v", err)
 	}
 }

@@ -212,7 +212,7 @@ func (l *Link) reportFailure(ctx context.Context, address string, err error) {
 func (l *Link) serve(ctx context.Context, conn net.Conn, address string) error {
 	l.queue.setUp(true)
 	l.stats.connected.Store(true)
-	l.report(Event{Kind: LinkUp, Peer: l.id, Remote: address, Codec: l.agreed.codec.Name()})
+	l.report(Event{Kind: LinkUp, Peer: l.id, Remote: address, Codec: l.agreed.codec.Name(), Protocol: int(l.agreed.version)})
 	ctx, fail := context.WithCancelCause(ctx)
 	watched := make(chan struct{})
 	go func() {

@@ -11,6 +11,7 @@ const negotiating = 3
 
 // agreement is what a link uses on its connection.
 type agreement struct {
+	version  byte
 	codec    Codec
 	maxFrame int // the largest payload that both ends allow
 }
@@ -68,7 +69,7 @@ func (a *answer) agree(cfg *Config, h *hello) {
 
 // agree takes in what the acceptor chose. A server of version 2 takes what the dialer likes best.
 func (l *Link) agree(a *answer) {
-	l.agreed = agreement{codec: l.codec, maxFrame: l.cfg.MaxFrameBytes}
+	l.agreed = agreement{version: a.version, codec: l.codec, maxFrame: l.cfg.MaxFrameBytes}
 	if a.version >= negotiating {
 		l.agreed.codec = lookup(a.codec)
 		l.agreed.maxFrame = int(min(uint64(l.cfg.MaxFrameBytes), a.maxFrame))

@@ -18,8 +18,11 @@ func TestWhatBothHaveIsAgreedOn(t *testing.T) {
 	a.Features, b.Features = 0b0110, 0b0011
 	b.MaxFrameBytes = 2 << 10
 	sa, sb := start(t, a, lnA, nil), start(t, b, lnB, nil)
-	sa.await(LinkUp)
-	sb.await(LinkUp)
+	for _, e := range []Event{sa.await(LinkUp), sb.await(IncomingUp)} {
+		if e.Protocol != highestVersion {
+			t.Errorf("event %q", e)
+		}
+	}
 	if sa.Features("b") != 0b0010 || sb.Features("a") != 0b0010 || sa.Features("x") != 0 {
 		t.Errorf("features %b and %b", sa.Features("b"), sb.Features("a"))
 	}

@@ -65,9 +65,9 @@ func (in *incoming) serve(c *inConn, deliver func(consensus.Message)) {
 		}
 		return
 	}
-	e.Kind, e.Codec = IncomingUp, h.choose()
+	e.Kind, e.Codec, e.Protocol = IncomingUp, h.choose(), int(h.version())
 	in.report(e)
-	e.Codec = ""
+	e.Codec, e.Protocol = "", 0
 	err = c.end(in.read(c, h, link, deliver))
 	e.Kind, e.Reason = IncomingDown, reason(err)
 	if errors.As(err, new(violation)) {
@@ -110,6 +110,9 @@ func (in *incoming) greet(c *inConn, e *Event) (*hello, *Link, error) {
 			err = errRemoved
 		}
 	}
+	if errors.As(err, new(withheldError)) {
+		a.cluster = question // earlier programs take that for no cluster either
+	}
 	if a.accepted = err == nil; !a.accepted {
 		a.reason = err.Error()
 		_, _ = c.stream.Write(a.append(nil)) // if it fails the caller learns less, and that is all
@@ -132,6 +135,9 @@ func (in *incoming) greet(c *inConn, e *Event) (*hello, *Link, error) {
 func (in *incoming) judge(h *hello, proved consensus.ServerID) (*Link, error) {
 	if in.cfg.TLS != nil && h.sender != proved {
 		return nil, fmt.Errorf("the caller calls itself %q, and its certificate is that of %q", h.sender, proved)
+	}
+	if err := h.withheld(in.cfg); err != nil {
+		return nil, err
 	}
 	if reason := h.refusal(in.cfg); reason != "" {
 		return nil, errors.New(reason)

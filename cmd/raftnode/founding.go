@@ -7,9 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"maps"
 	"net"
 	"regexp"
 	"strings"
@@ -17,10 +15,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
-
 	"github.com/raftnode/raft/kv/server"
-	"github.com/raftnode/raft/raft"
 	"github.com/raftnode/raft/rpc"
 	"github.com/raftnode/raft/wal"
 )
@@ -28,14 +23,6 @@ import (
 // A cluster's id is random. The first founding member, by name, makes it when it starts on an empty directory; all others ask for it then.
 // From then on it stands in each data directory, and nobody is asked. Behind the random part is the sum of the founding list, which
 // shows when two nodes were given different ones.
-
-const (
-	// askFirst is how long the first founder asks whether the cluster exists already, before it makes one.
-	askFirst = time.Second
-	// askMin and askMax bound the pause between two rounds of questions.
-	askMin = 10 * time.Millisecond
-	askMax = 500 * time.Millisecond
-)
 
 var madeID = regexp.MustCompile(`^[0-9a-f]{16}-[0-9a-f]{8}$`)
 
@@ -86,16 +73,24 @@ func (n *node) identify(ctx context.Context) (string, error) {
 		return c.clusterID, nil
 	case c.join || c.id != founders[0]:
 		return n.await(ctx)
-	case len(founders) == 1:
-		return c.newClusterID(), nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, askFirst)
-	defer cancel()
-	if id := n.ask(ctx, n.log.Debug); id != "" {
-		n.log.Warn(fmt.Sprintf("the cluster exists already, with id %s, but this node's directory is empty: if it ran before, the others will not let it in", id))
-		return id, nil
+	return n.found(ctx)
+}
+
+// found makes the id, unless the cluster exists already. Who knows of nobody else need not ask.
+func (n *node) found(ctx context.Context) (string, error) {
+	if known := n.config.known(); len(known) > 0 {
+		n.log.Info("asks the others whether the cluster exists already", "others", len(known))
+		id, err := n.askFounder(ctx)
+		if err != nil {
+			return "", err
+		}
+		if id != "" {
+			n.log.Warn(fmt.Sprintf("the cluster exists already, with id %s, but this node's directory is empty: if it ran before, the others may not let it in", id))
+			return id, nil
+		}
 	}
-	id := c.newClusterID()
+	id := n.config.newClusterID()
 	n.log.Info("founds the cluster " + id)
 	return id, nil
 }
@@ -132,90 +127,15 @@ func (n *node) await(ctx context.Context) (string, error) {
 	})
 	waiting := server.NewHTTPServer(server.NotYet("this node "+text), n.files.clients)
 	running.Go(func() { _ = waiting.Serve(n.secrets.forClients(borrow(n.clients))) }) // ends with Close
-	id := n.askOn(ctx)
+	id, err := n.askOn(ctx)
 	stop()
 	_ = waiting.Close()
 	running.Wait()
-	if id == "" {
-		return "", errAsked
+	if err != nil {
+		return "", err
 	}
 	n.log.Info("learned that the cluster is " + id)
 	return id, errors.Join(giveBack(n.peers), giveBack(n.clients))
-}
-
-// askOn asks until there is an answer, or ctx ends.
-func (n *node) askOn(ctx context.Context) string {
-	tell := once(n.log)
-	for pause := askMin; ctx.Err() == nil; pause = min(2*pause, askMax) {
-		if id := n.ask(ctx, tell); id != "" {
-			return id
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause):
-		}
-	}
-	return ""
-}
-
-// once gives a way to warn of each thing one time.
-func once(log hclog.Logger) func(string, ...any) {
-	told := map[string]bool{}
-	return func(text string, _ ...any) {
-		if !told[text] && len(told) < 100 {
-			told[text] = true
-			log.Warn(text)
-		}
-	}
-}
-
-// ask asks all whom the flags name at once, and gives the first answer that can be true. tell gets what a person can do something about.
-func (n *node) ask(ctx context.Context, tell func(string, ...any)) string {
-	c := n.config
-	var asking sync.WaitGroup
-	defer asking.Wait()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	type answer struct {
-		from raft.ServerID
-		id   string
-		err  error
-	}
-	known := c.known()
-	answers := make(chan answer, len(known))
-	for id, address := range known {
-		asking.Go(func() {
-			cluster, err := rpc.Ask(ctx, n.stranger(), id, address, c.listSum())
-			answers <- answer{id, cluster, err}
-		})
-	}
-	for range known {
-		a := <-answers
-		var network net.Error
-		switch {
-		case a.err == nil && !c.otherList(a.id):
-			return a.id
-		case a.err == nil:
-			tell(fmt.Sprintf("%s (%s) belongs to cluster %q, which was founded with another list of members: %s", a.from, known[a.from], a.id, sameCluster(c)))
-		case errors.Is(a.err, rpc.ErrNoClusterYet), errors.Is(a.err, io.EOF), errors.As(a.err, &network): // it is not up yet
-		default:
-			tell(fmt.Sprintf("%s (%s) was asked for the cluster's id: %v", a.from, known[a.from], a.err))
-		}
-	}
-	return ""
-}
-
-// stranger is how this node speaks before it knows its cluster.
-func (n *node) stranger() rpc.Config {
-	return rpc.Config{ID: n.config.id, Codec: n.config.codec, TLS: n.secrets.betweenPeers(), Identify: n.secrets.identify(), HandshakeTimeout: askFirst, DialTimeout: askFirst}
-}
-
-// known gives where this node reaches the others that its flags name: the founders, of whom none may be left, and those in --dial.
-func (c *config) known() map[raft.ServerID]string {
-	known := maps.Clone(c.cluster)
-	maps.Copy(known, c.dial)
-	delete(known, c.id)
-	return known
 }
 
 // borrowed is a listener whose Close only ends Accept, so that it can be used again: see giveBack.

@@ -71,25 +71,35 @@ func TestANodeThatWaitsEndsWhenAsked(t *testing.T) {
 	p.end(t, 0)
 }
 
-// The first founder, wiped, does not found a second cluster beside the others.
-func TestTheFirstFounderAsksBeforeItFounds(t *testing.T) {
+// The first founder, wiped, does not found a second cluster beside the others, nor does it come back empty to those who knew it.
+func TestAFounderThatWasWipedDoesNotStart(t *testing.T) {
 	members := "n1=" + freeAddress(t) + ",n2=" + freeAddress(t)
-	one, two := filepath.Join(t.TempDir(), "n1"), filepath.Join(t.TempDir(), "n2")
-	first, second := member(t, "n1", one, "127.0.0.1:0", members), member(t, "n2", two, "127.0.0.1:0", members)
-	second.await(t, "link up: n1")
-	first.await(t, "link up: n2")
-	first.stop()
-	first.end(t, 0)
-	if err := os.RemoveAll(one); err != nil {
-		t.Fatal(err)
-	}
-	first = member(t, "n1", one, "127.0.0.1:0", members)
-	first.await(t, "the cluster exists already, with id "+clusterOf(t, two))
-	first.await(t, "its data directory was lost or exchanged")
-	second.await(t, "its data directory was lost or exchanged")
-	for _, p := range []*program{first, second} {
+	dirs := map[string]string{"n1": filepath.Join(t.TempDir(), "n1"), "n2": filepath.Join(t.TempDir(), "n2")}
+	for wiped, other := range map[string]string{"n1": "n2", "n2": "n1"} {
+		p, q := member(t, wiped, dirs[wiped], "127.0.0.1:0", members), member(t, other, dirs[other], "127.0.0.1:0", members)
+		p.await(t, "link up: "+other)
+		q.await(t, "link up: "+wiped)
 		p.stop()
 		p.end(t, 0)
+		kept := filepath.Join(t.TempDir(), "kept")
+		if err := os.Rename(dirs[wiped], kept); err != nil {
+			t.Fatal(err)
+		}
+		last := member(t, wiped, dirs[wiped], "127.0.0.1:0", members).end(t, exitFailed)
+		for _, want := range []string{"raftnode: cannot start: " + other + " (", "it had store ", "it must not come back empty", "add a node with a new id"} {
+			if !strings.Contains(last, want) {
+				t.Errorf("%s says %q, want %q", wiped, last, want)
+			}
+		}
+		q.await(t, "its data directory was lost or exchanged")
+		if _, err := os.Stat(dirs[wiped]); !os.IsNotExist(err) {
+			t.Errorf("%s made a data directory: %v", wiped, err)
+		}
+		if err := os.Rename(kept, dirs[wiped]); err != nil {
+			t.Fatal(err)
+		}
+		q.stop()
+		q.end(t, 0)
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -61,7 +62,11 @@ func logRecovery(log hclog.Logger, r wal.Recovery) {
 // logEvent puts the transport's events where people look: what an operator should do something
 // about is a warning. That a peer cannot be reached is for the watch to say, once.
 func logEvent(log hclog.Logger, c *config, clusterID string) func(rpc.Event) {
+	warn := once(log)
 	return func(e rpc.Event) {
+		if e.Kind == rpc.LinkUp && e.Codec != c.codec {
+			warn(fmt.Sprintf("messages to %s are written in %s: it does not know --codec %s. Upgrade it, or choose a codec that all nodes know", e.Peer, e.Codec, c.codec))
+		}
 		text := e.String()
 		if strings.Contains(e.Reason, "belongs to cluster") {
 			text += "; " + c.apart(e.Reason, clusterID)

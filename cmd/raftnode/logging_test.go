@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/raftnode/raft/raft/consensus"
+	"github.com/raftnode/raft/rpc"
 	"github.com/raftnode/raft/wal"
 )
 
@@ -40,5 +42,17 @@ func TestOneLineAStart(t *testing.T) {
 				t.Errorf("it says\n%swant\n%s", out.String(), c.want)
 			}
 		})
+	}
+}
+
+// Where another codec than --codec was agreed on, the log warns of that once.
+func TestAnotherCodecIsToldOnce(t *testing.T) {
+	var out bytes.Buffer
+	tell := logEvent(hclog.New(&hclog.LoggerOptions{Output: &out}), &config{codec: "cbor"}, "c")
+	for _, codec := range []string{"cbor", "json", "json"} {
+		tell(rpc.Event{Kind: rpc.LinkUp, Peer: "n2", Codec: codec})
+	}
+	if strings.Count(out.String(), "[WARN]") != 1 || !strings.Contains(out.String(), "messages to n2 are written in json: it does not know --codec cbor") {
+		t.Errorf("it says %s", out.String())
 	}
 }

@@ -43,6 +43,9 @@ type node struct {
 	service   *server.Server
 	http      *http.Server
 
+	end      context.CancelFunc // of what is lifelong; nil before
+	lifelong sync.WaitGroup     // what runs from before the node knows its cluster until it is released
+
 	knocking bool // it waits to be added, and dials the founders; of the goroutine of raft once that runs
 }
 
@@ -73,8 +76,8 @@ func serve(ctx context.Context, c *config, log hclog.Logger) error {
 	return err
 }
 
-// assemble opens and connects all parts, and starts nothing. The listeners come first, so that a node whose
-// address is taken leaves no directory behind. Nobody is accepted before the disk is open, whose lock
+// assemble opens and connects all parts, and starts nothing but the watch over the certificates: it may be long until this node knows its
+// cluster. The listeners come first, so that a node whose address is taken leaves no directory behind. Nobody is accepted before the disk is open, whose lock
 // shows that no other process is this node.
 func (n *node) assemble(ctx context.Context) (err error) {
 	c := n.config
@@ -84,12 +87,17 @@ func (n *node) assemble(ctx context.Context) (err error) {
 	if n.secrets, err = openSecrets(n.log.Named("tls"), c); err != nil {
 		return err
 	}
+	var life context.Context
+	life, n.end = context.WithCancel(context.Background())
+	n.lifelong.Go(func() { n.secrets.run(life) })
 	if n.peers, err = listen(ctx, "--listen-peer", c.listenPeer); err != nil {
 		return err
 	}
+	warnIfOpen(n.log, "--listen-peer", n.peers.Addr(), c.peerGuard())
 	if n.clients, err = listen(ctx, "--listen-client", c.listenClient); err != nil {
 		return err
 	}
+	warnIfOpen(n.log, "--listen-client", n.clients.Addr(), c.clientGuard())
 	if n.clusterID, err = n.identify(ctx); err != nil {
 		return err
 	}
@@ -163,7 +171,7 @@ func (n *node) connect() (err error) {
 	n.transport, err = rpc.New(rpc.Config{
 		Cluster: n.clusterID, ID: c.id, Codec: c.codec, TLS: n.secrets.betweenPeers(), Identify: n.secrets.identify(),
 		Address: address, Advertise: n.secrets.scheme() + reachable(n.clients.Addr(), address),
-		Store: n.disk.Recovery().Store, Incarnation: n.incarnation, Admit: n.stores.admit,
+		Store: n.disk.Recovery().Store, Incarnation: n.incarnation, Admit: n.stores.admit, AdmitEmpty: n.stores.admitEmpty,
 		Unknown: n.detours.note, Dial: n.detours.dial,
 		MaxConns: n.files.peers, IdleTimeout: silence(c), KeepaliveInterval: silence(c) / 4,
 		OnEvent: func(e rpc.Event) {
@@ -293,7 +301,6 @@ func (n *node) run(ctx context.Context) error {
 	part(n.serveClients)
 	running.Go(func() { n.watch.run(work, n.view) })
 	running.Go(func() { n.stores.run(work, n.log) })
-	running.Go(func() { n.secrets.run(work) })
 	running.Go(func() { n.space.shorten(work) })
 	if err := n.announce(); err != nil {
 		stop(err)
@@ -327,8 +334,6 @@ func (n *node) announce() error {
 		return err
 	}
 	n.files.tell(n.log)
-	warnIfOpen(n.log, "--listen-peer", n.peers.Addr(), n.config.peerGuard())
-	warnIfOpen(n.log, "--listen-client", n.clients.Addr(), n.config.clientGuard())
 	n.log.Info("serving", "clients", n.clients.Addr(), "peers", n.peers.Addr(), "pid", os.Getpid(),
 		"cluster", n.clusterID, "members", n.raft.Status().Config.String(), "version", version())
 	return nil
@@ -343,6 +348,10 @@ func (n *node) serveClients() error {
 
 // release closes what assemble opened, and gives the disk's error, which is the only one that matters.
 func (n *node) release() error {
+	if n.end != nil {
+		n.end()
+		n.lifelong.Wait()
+	}
 	for _, ln := range []net.Listener{n.peers, n.clients} {
 		if ln != nil {
 			_ = ln.Close() // mostly closed already, by what served it

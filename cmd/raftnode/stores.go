@@ -103,6 +103,19 @@ func (s *stores) admit(peer raft.ServerID, id, incarnation string) error {
 	return nil
 }
 
+// admitEmpty tells a server that has no store yet whether it may have one: not if it had one before.
+func (s *stores) admitEmpty(peer raft.ServerID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := s.bound[peer]
+	if known.Store == "" {
+		return nil
+	}
+	return fmt.Errorf("server %q comes without a store, but it had store %s: its data directory was lost or exchanged; it has forgotten its votes and "+
+		"what it acknowledged, so it must not come back empty. Give it back its data directory, or remove it from the cluster and add a node with a new id in its place",
+		peer, known.Store)
+}
+
 // judge tells whether a member may come with that start, and whether something new was learned that must be saved.
 func (s *stores) judge(peer raft.ServerID, shown storefile.Member, now wal.Incarnation) (news bool, err error) {
 	s.mu.Lock()

@@ -59,6 +59,7 @@ sim: build ## simulate SEEDS clusters and their faults, and check every promise:
 # All tests of the log, beside those of the file system that loses power, those with TORTURE_REPORT at full length; then what a node does about its disk and
 # its directory, and a while of each fuzzer. What needs root, strace, FUSE or a tmpfs says so where these are missing.
 FUZZTIME ?= 10s
+# A fuzzer whose time ends while it works on an input may say "context deadline exceeded" and fail; with that alone no input failed.
 # The tests of cmd/raftnode that are about the file of the members' stores, and about free space.
 NODETORTURE = Store|IsBound|Strangers|OlderCopy|LaterStart|Anchored|EnterDoes|Marks|IsLow|Space|Disk|NoRoom|AddressesThat
 torture: ## kill it at each system call, cut the power, fill the disk, damage its files: what the log survives, in figures (minutes)
@@ -76,7 +77,9 @@ torture: ## kill it at each system call, cut the power, fill the disk, damage it
 	fuzzers=$$($(GO) test -list '^Fuzz' ./wal | grep '^Fuzz') || failed=1; \
 	for f in $$fuzzers; do \
 		outcome='no input failed'; \
-		$(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./wal >"$$out" 2>&1 || { failed=1; outcome=FAILED; cat "$$out"; }; \
+		$(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./wal >"$$out" 2>&1 || \
+			{ grep -qx '    context deadline exceeded' "$$out" && ! grep -qiE 'failing input|seed corpus|panic|hung' "$$out"; } || \
+			{ failed=1; outcome=FAILED; cat "$$out"; }; \
 		awk -v f=$$f -v outcome="$$outcome" '/execs:/ { for (i = 1; i < NF; i++) if ($$i == "execs:") n = $$(i+1) } END { printf "%6d inputs of %s: %s\n", n, f, outcome }' "$$out" >>"$$report"; \
 	done; \
 	echo; cat "$$report"; rm -f "$$report" "$$out"; exit $$failed

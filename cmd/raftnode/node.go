@@ -329,8 +329,12 @@ func (n *node) announce() error {
 	n.files.tell(n.log)
 	warnIfOpen(n.log, "--listen-peer", n.peers.Addr(), n.config.peerGuard())
 	warnIfOpen(n.log, "--listen-client", n.clients.Addr(), n.config.clientGuard())
+	members := n.raft.Status().Config.String()
+	if members == "" {
+		members = "none yet: waits to be added"
+	}
 	n.log.Info("serving", "clients", n.clients.Addr(), "peers", n.peers.Addr(), "pid", os.Getpid(),
-		"cluster", n.clusterID, "members", n.raft.Status().Config.String(), "version", version())
+		"cluster", n.clusterID, "members", members, "version", version())
 	return nil
 }
 

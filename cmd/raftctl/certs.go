@@ -131,9 +131,9 @@ func at(dir, name string) string {
 func newCertsNodeCommand() *cobra.Command {
 	var m making
 	cmd := &cobra.Command{
-		Use:     "node ID=HOST",
+		Use:     "node ID=HOST+HOST",
 		Short:   "Make a certificate for one more node, signed by the authority in --dir",
-		Example: "  raftctl certs node n4=127.0.0.1 --dir certs",
+		Example: "  raftctl certs node n4=127.0.0.1 --dir certs\n  raftctl certs node n4=db4.example.com+10.0.0.4 --dir certs",
 		Args:    cobra.ExactArgs(1), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			validFor, err := m.validFor(cmd)

@@ -297,6 +297,8 @@ func TestUsage(t *testing.T) {
 	}{
 		"unknown command": {[]string{"server"}, `"server"`},
 		"unknown flag":    {append([]string{"serve"}, good("--join")...), "--join"},
+		"whose help":      {[]string{"serve", "--idd", "n1"}, "See `raftnode serve --help`."},
+		"the root's help": {[]string{"--idd", "n1"}, "See `raftnode --help`."},
 		"an argument":     {append([]string{"serve", "n1"}, good()...), `"n1" is not understood`},
 		"flag, no value":  {[]string{"serve", "--id"}, "--id"},
 		"mistakes":        {[]string{"serve"}, "there are 4 mistakes"},

@@ -115,6 +115,9 @@ func (n *node) await(ctx context.Context) (string, error) {
 		where = append(where, fmt.Sprintf("%s (%s)", id, known[id]))
 	}
 	text := "waits to learn the cluster's id from " + strings.Join(where, " or ") + ". If none of these is a member any more, give a member with --dial, or the id with --cluster-id; /v1/status of a member shows it"
+	if !n.config.join {
+		text += fmt.Sprintf(". If the cluster is new, start %s, which founds it", sortedIDs(n.config.cluster)[0])
+	}
 	n.log.Info(text, "clients", n.clients.Addr(), "peers", n.peers.Addr())
 	serving, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup

@@ -40,7 +40,7 @@ func TestAFounderWaitsForTheFirst(t *testing.T) {
 		t.Errorf("/livez: %d", code)
 	}
 	for _, path := range []string{"/readyz", "/v1/kv/k"} {
-		if code, body := ask(t, "GET", client, path, ""); code != http.StatusServiceUnavailable || !strings.Contains(body, "this node waits to learn the cluster's id from n1") {
+		if code, body := ask(t, "GET", client, path, ""); code != http.StatusServiceUnavailable || !strings.Contains(body, "this node waits to learn the cluster's id from n1") || !strings.Contains(body, "If the cluster is new, start n1, which founds it") {
 			t.Errorf("%s: %d %s", path, code, body)
 		}
 	}
@@ -130,7 +130,7 @@ func TestANodeThatJoinsAsks(t *testing.T) {
 	founder.await(t, "serving")
 	joiner := filepath.Join(t.TempDir(), "n2")
 	p := begin(t, "serve", "--id", "n2", "--join", "--data-dir", joiner, "--cluster", "n1="+at, "--listen-peer", "127.0.0.1:0", "--listen-client", "127.0.0.1:0")
-	p.await(t, "waits to be added")
+	p.await(t, `members="none yet: waits to be added"`)
 	for _, p := range []*program{p, founder} {
 		p.stop()
 		p.end(t, 0)

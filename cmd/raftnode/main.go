@@ -21,7 +21,10 @@ const (
 )
 
 // usageError is a mistake on the command line that was found before any configuration was read.
-type usageError struct{ error }
+type usageError struct {
+	error
+	command string // whose help to read
+}
 
 // A switch in help is shown as people type it. The functions of cobra's templates are global, hence init.
 func init() {
@@ -53,7 +56,7 @@ func run(ctx context.Context, args []string, environment func(string) string, st
 		fmt.Fprintf(stderr, "raftnode: %v\nSee `raftnode serve --help`.\n", wrong)
 		return exitUsage
 	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "raftnode: %v\nSee `raftnode --help`.\n", usage)
+		fmt.Fprintf(stderr, "raftnode: %v\nSee `%s --help`.\n", usage, usage.command)
 		return exitUsage
 	}
 	fmt.Fprintf(stderr, "raftnode: %s\n", oneLine(err))
@@ -75,7 +78,7 @@ func newRoot(environment func(string) string, stderr io.Writer) *cobra.Command {
 	root.SuggestionsMinimumDistance = 2
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsages | plain"))
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{err, cmd.CommandPath()} })
 	root.AddCommand(newServe(environment, stderr), newVersion())
 	return root
 }
@@ -88,7 +91,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	if near := cmd.SuggestionsFor(args[0]); cmd.HasSubCommands() && len(near) > 0 {
 		hint = "did you mean " + strings.Join(near, " or ") + "?"
 	}
-	return usageError{fmt.Errorf("%q is not understood after `%s`: %s", args[0], cmd.CommandPath(), hint)}
+	return usageError{fmt.Errorf("%q is not understood after `%s`: %s", args[0], cmd.CommandPath(), hint), cmd.CommandPath()}
 }
 
 func newServe(environment func(string) string, stderr io.Writer) *cobra.Command {

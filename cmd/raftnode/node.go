@@ -334,8 +334,12 @@ func (n *node) announce() error {
 		return err
 	}
 	n.files.tell(n.log)
+	members := n.raft.Status().Config.String()
+	if members == "" {
+		members = "none yet: waits to be added"
+	}
 	n.log.Info("serving", "clients", n.clients.Addr(), "peers", n.peers.Addr(), "pid", os.Getpid(),
-		"cluster", n.clusterID, "members", n.raft.Status().Config.String(), "version", version())
+		"cluster", n.clusterID, "members", members, "version", version())
 	return nil
 }
 

@@ -34,11 +34,12 @@ type TransferEnded struct{ To ServerID }
 // BecameLeader: a majority voted for this server (§5.2).
 type BecameLeader struct{ Term Term }
 
-// BecameFollower: the server follows in a new term, or learned who leads its term.
+// BecameFollower: the server follows in a new term, or learned who leads its term, or gave up leading it.
 type BecameFollower struct {
 	Term   Term
 	Leader ServerID // "" if not yet known
 	Was    Role     // Leader here means: stepped down
+	GaveUp bool     // it led this very term, which nobody leads now
 }
 
 // VoteGranted: this server voted (§5.2, §5.4.1).
@@ -79,7 +80,10 @@ func (f BecameCandidate) String() string { return fmt.Sprintf("became candidate 
 func (f BecameLeader) String() string    { return fmt.Sprintf("became leader of term %d", f.Term) }
 func (f BecameFollower) String() string {
 	text := fmt.Sprintf("entered term %d", f.Term)
-	if f.Leader != "" {
+	switch {
+	case f.GaveUp:
+		text = fmt.Sprintf("follows nobody in term %d", f.Term)
+	case f.Leader != "":
 		text = fmt.Sprintf("follows %s in term %d", f.Leader, f.Term)
 	}
 	if f.Was != Follower {

@@ -131,7 +131,8 @@ func (m *Module) forgetLeader() {
 
 // becomeFollower follows leader, or nobody yet, in currentTerm.
 func (m *Module) becomeFollower(leader ServerID) {
-	m.fact(BecameFollower{Term: m.currentTerm, Leader: leader, Was: m.role})
+	gaveUp := m.role == Leader && m.votedFor == m.cfg.ID // in a new term it has voted for nobody
+	m.fact(BecameFollower{Term: m.currentTerm, Leader: leader, Was: m.role, GaveUp: gaveUp})
 	m.role = Follower
 	m.leader = leader
 	m.votes = nil

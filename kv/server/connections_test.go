@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"sync"
 	"testing"
 	"time"
 )
@@ -20,6 +21,7 @@ type crowded struct {
 	held    chan struct{} // gets a token from each request that is at work
 	release chan struct{}
 	config  *http.Server
+	free    func() // closes release
 }
 
 func newCrowded(t *testing.T, conns int) *crowded {
@@ -34,9 +36,10 @@ func newCrowded(t *testing.T, conns int) *crowded {
 		}
 		fmt.Fprintf(w, "%d", len(body))
 	}), conns)
+	c.free = sync.OnceFunc(func() { close(c.release) })
 	ts.Start()
-	t.Cleanup(ts.Close)
 	c.config = ts.Config
+	t.Cleanup(func() { c.free(); ts.Close() })
 	c.node = &node{t: t, addr: ts.Listener.Addr().String()}
 	return c
 }
@@ -52,6 +55,9 @@ func (c *crowded) line() *line {
 	c.t.Helper()
 	conn := c.dial()
 	c.t.Cleanup(func() { conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		c.t.Fatal(err)
+	}
 	return &line{conn, c.t, bufio.NewReader(conn)}
 }
 
@@ -82,8 +88,8 @@ func (l *line) answered() *line {
 // closed waits until the server has closed the connection without a word.
 func (l *line) closed() {
 	l.t.Helper()
-	if n, err := l.back.Read(make([]byte, 8)); n > 0 || err == nil {
-		l.t.Fatalf("it got %d bytes", n)
+	if n, err := l.back.Read(make([]byte, 8)); n > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+		l.t.Fatalf("it got %d bytes, error %v", n, err)
 	}
 }
 
@@ -106,7 +112,7 @@ func TestWhoWaitsMakesRoom(t *testing.T) {
 			for _, l := range waiting[:18] {
 				l.closed()
 			}
-			close(c.release)
+			c.free()
 			works.answered()
 		})
 	}
@@ -132,8 +138,10 @@ func TestWorkIsNotThrownAway(t *testing.T) {
 		works = append(works, c.line().says(hold))
 		<-c.held
 	}
-	c.line().closed()
-	close(c.release)
+	third := c.line()
+	_, _ = io.WriteString(third, get) // it may be closed by now
+	third.closed()
+	c.free()
 	for _, l := range works {
 		l.answered()
 	}

@@ -21,12 +21,13 @@ type crowded struct {
 	held    chan struct{} // gets a token from each request that is at work
 	release chan struct{}
 	config  *http.Server
-	free    func() // closes release
+	free    func()        // closes release
+	idle    chan struct{} // gets a token when the server is through with a request
 }
 
 func newCrowded(t *testing.T, conns int) *crowded {
 	t.Helper()
-	c := &crowded{held: make(chan struct{}, 100), release: make(chan struct{})}
+	c := &crowded{held: make(chan struct{}, 100), release: make(chan struct{}), idle: make(chan struct{}, 100)}
 	ts := httptest.NewUnstartedServer(nil)
 	ts.Config = NewHTTPServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -36,6 +37,12 @@ func newCrowded(t *testing.T, conns int) *crowded {
 		}
 		fmt.Fprintf(w, "%d", len(body))
 	}), conns)
+	changed := ts.Config.ConnState
+	ts.Config.ConnState = func(conn net.Conn, state http.ConnState) {
+		if changed(conn, state); state == http.StateIdle {
+			c.idle <- struct{}{}
+		}
+	}
 	c.free = sync.OnceFunc(func() { close(c.release) })
 	ts.Start()
 	c.config = ts.Config
@@ -48,6 +55,7 @@ func newCrowded(t *testing.T, conns int) *crowded {
 type line struct {
 	net.Conn
 	t    *testing.T
+	on   *crowded
 	back *bufio.Reader
 }
 
@@ -58,7 +66,7 @@ func (c *crowded) line() *line {
 	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
 		c.t.Fatal(err)
 	}
-	return &line{conn, c.t, bufio.NewReader(conn)}
+	return &line{conn, c.t, c, bufio.NewReader(conn)}
 }
 
 // says sends the text as it is.
@@ -82,6 +90,7 @@ func (l *line) answered() *line {
 	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
 		l.t.Fatal(err)
 	}
+	<-l.on.idle // it has written the answer, but until then it is at work
 	return l
 }
 

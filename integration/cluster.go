@@ -161,6 +161,7 @@ func (c *Cluster) Heal() {
 	c.eachLink(func(_, _ *Node, link *Link) {
 		link.Heal()
 		link.Delay(0)
+		link.Spoil(nil)
 	})
 }
 

@@ -24,6 +24,7 @@ type Link struct {
 	mu    sync.Mutex // guards what follows; a leaf
 	mode  linkMode
 	delay time.Duration
+	spoil func(chunk []byte) // nil: what arrives is what was sent
 	conns map[*linkConn]struct{}
 }
 
@@ -79,6 +80,14 @@ func (l *Link) Delay(d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.delay = d
+}
+
+// Spoil lets do change what from says before it is passed on; nil ends that. It is called for one chunk of bytes after another, also of several
+// connections at once.
+func (l *Link) Spoil(do func(chunk []byte)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.spoil = do
 }
 
 // Close resets all connections, and returns when no goroutine of the link is left.
@@ -206,6 +215,9 @@ func (l *Link) pump(c *linkConn, from, to net.Conn, sky *weather) {
 			}
 		}
 		if n > 0 && l.pass(c, delay) {
+			if from == c.near {
+				l.spoilt(chunk[:n])
+			}
 			if _, err := to.Write(chunk[:n]); err != nil {
 				return
 			}
@@ -234,4 +246,14 @@ func (l *Link) pass(c *linkConn, more time.Duration) bool {
 	defer l.mu.Unlock()
 	c.lossy = c.lossy || l.mode == swallowing
 	return !c.lossy
+}
+
+// spoilt changes a chunk as Spoil wants it.
+func (l *Link) spoilt(chunk []byte) {
+	l.mu.Lock()
+	spoil := l.spoil
+	l.mu.Unlock()
+	if spoil != nil {
+		spoil(chunk)
+	}
 }

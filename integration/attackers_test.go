@@ -102,7 +102,7 @@ func (a *assault) silence(ctx context.Context) {
 	<-ctx.Done()
 }
 
-// drip sends a byte now and then, of things that never end.
+// drip sends a byte now and then, of things that never end, and counts who is thrown out in a handshake or a header.
 func (a *assault) drip(ctx context.Context) {
 	things := [][]byte{
 		a.hello.bytes(),
@@ -125,7 +125,6 @@ func (a *assault) drip(ctx context.Context) {
 				return
 			}
 			defer conn.Close()
-			a.blows.Add(1)
 			_, err = conn.Write(thing[:at])
 			tick := time.NewTicker(50 * time.Millisecond)
 			defer tick.Stop()
@@ -136,6 +135,9 @@ func (a *assault) drip(ctx context.Context) {
 				case <-tick.C:
 					_, err = conn.Write(thing[at : at+1])
 				}
+			}
+			if n%2 == 0 {
+				a.blows.Add(1)
 			}
 		})
 	}

@@ -20,7 +20,7 @@ MODULES = $(POWERFS) scripts/bench/rpc $(PEERS)
 QUICK = $$($(GO) list ./... | grep -v -e '/integration$$' -e '/scripts/readme$$')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test lab sim torture quick race cover bench bench-baseline bench-compare bench-peers mutants lint fmt fmtcheck vet tidy hooks clean
+.PHONY: help build demo run test lab sim torture attack fuzz quick race cover bench bench-baseline bench-compare bench-peers mutants lint fmt fmtcheck vet tidy hooks clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,16 @@ torture: ## kill it at each system call, cut the power, fill the disk, damage it
 		awk -v f=$$f -v outcome="$$outcome" '/execs:/ { for (i = 1; i < NF; i++) if ($$i == "execs:") n = $$(i+1) } END { printf "%6d inputs of %s: %s\n", n, f, outcome }' "$$out" >>"$$report"; \
 	done; \
 	echo; cat "$$report"; rm -f "$$report" "$$out"; exit $$failed
+
+attack: ## 10,000 idle connections, slow senders, garbage, bombs, flipped bits, storms: what a cluster under load withstands (half a minute)
+	@ATTACK=1 $(GO) test -count=1 -timeout 5m -v -run '^TestAttacks$$' ./integration
+
+fuzz: ## each fuzzer of PKG for FUZZTIME (PKG=./rpc/... FUZZTIME=10s); what they find is kept in testdata, and `make test` runs it
+	@failed=0; for pkg in $$($(GO) list $(PKG)); do \
+		for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+			echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x $$pkg || failed=1; \
+		done; \
+	done; exit $$failed
 
 quick: fmtcheck ## build, vet and unit tests: seconds when warm; what the commit hook runs
 	@$(GO) build ./...

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -122,6 +123,41 @@ func TestLinkForwards(t *testing.T) {
 	leavesNothing(t)
 	link := newLink(t, newEcho(t).target)
 	mustAnswer(t, dial(t, link), "hello")
+}
+
+// What is said arrives as it is spoilt, as long as that is wanted.
+func TestSpoiltLink(t *testing.T) {
+	leavesNothing(t)
+	e := newEcho(t)
+	link := newLink(t, e.target)
+	conn := dial(t, link)
+	link.Spoil(func(chunk []byte) {
+		if chunk[0] == 'h' {
+			chunk[0] = 'j'
+		}
+	})
+	if got, err := say(conn, "hello"); err != nil || got != "jello" {
+		t.Fatalf("got %q, %v", got, err)
+	}
+	if got := <-e.seen; got != "jello" {
+		t.Fatalf("%q reached the target", got)
+	}
+	link.Spoil(nil)
+	mustAnswer(t, conn, "hello")
+}
+
+// Only what from says is spoilt: an answer is what the target gave.
+func TestSpoiltLinkLeavesAnswersAlone(t *testing.T) {
+	leavesNothing(t)
+	e := newEcho(t)
+	link := newLink(t, e.target)
+	conn := dial(t, link)
+	var chunks atomic.Int32
+	link.Spoil(func([]byte) { chunks.Add(1) })
+	mustAnswer(t, conn, "hello")
+	if n := chunks.Load(); n != 1 {
+		t.Errorf("%d chunks could be spoilt, want that of the question", n)
+	}
 }
 
 func TestCutResetsOldAndNewConnections(t *testing.T) {

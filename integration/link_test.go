@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -293,4 +294,21 @@ func TestLinkSurvivesAFloodOfCutsAndConnections(t *testing.T) {
 	}
 	close(stop)
 	<-done
+}
+
+// A link that is half open, since a machine lost its power or something on the way forgot it, is noticed within an election timeout: before the other
+// end stands for election, there is a new one.
+func TestAHalfOpenLinkIsNoticedWithinAnElectionTimeout(t *testing.T) {
+	c := newGrowing(t, 0, "--election-timeout", "700ms")
+	ctx := bounded(t)
+	start(ctx, t, c)
+	from, to := c.Nodes()[0], c.Nodes()[1]
+	c.Link(from, to).Blackhole()
+	err := poll(ctx, "the silence to be noticed", func() (bool, error) {
+		text, err := from.Printed()
+		return strings.Contains(text, "link down: n2") && strings.Contains(text, "nothing was heard for 700ms"), err
+	})
+	if err != nil {
+		t.Error(err, c.lastWords())
+	}
 }

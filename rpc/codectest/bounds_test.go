@@ -39,6 +39,8 @@ func bombs(size int, use func(bomb)) {
 		add("msgpack: 4 Gi pairs", head+"\xdf\xff\xff\xff\xff")
 		add("msgpack: an extension of 4 GiB", head+"\xc9\xff\xff\xff\xff\x01")
 		add("cbor: 2^64-1 elements", head+"\x9b\xff\xff\xff\xff\xff\xff\xff\xff")
+		add("cbor: 2^30-1 elements", head+"\x9a\x3f\xff\xff\xff")
+		add("cbor: 2^24 elements", head+"\x9a\x01\x00\x00\x00")
 		add("cbor: 2^63-1 bytes", head+"\x5b\x7f\xff\xff\xff\xff\xff\xff\xff")
 		repeat("msgpack: arrays of 4 Gi in each other", head, "\xdd\xff\xff\xff\xff")
 		repeat("msgpack: arrays of 64 Ki in each other", head, "\xdc\xff\xff")

@@ -209,7 +209,9 @@ func TestANodeThatWaitsHearsOfNewCertificates(t *testing.T) {
 	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
+	giveUp := time.AfterFunc(patience, p.stop)
 	p.await(t, "--peer-tls-cert: read again")
+	giveUp.Stop()
 	p.stop()
 	p.end(t, 0)
 	if !strings.Contains(p.said.String(), "NOT PROTECTED: --listen-client") {

@@ -113,8 +113,11 @@ func TestTwoNodesThatLostTheirDataDoNotBeginAnew(t *testing.T) {
 			t.Errorf("%s made a data directory: %v", n.ID, err)
 		}
 	}
-	if status, err := c.Status(ctx, n3); err != nil || status.Leader == "n1" || status.Leader == "n2" {
-		t.Errorf("n3 follows %q, %v", status.Leader, err)
+	if err := poll(ctx, "n3 to have no leader", func() (bool, error) {
+		status, err := c.Status(ctx, n3)
+		return status.Leader == "", err
+	}); err != nil {
+		t.Fatal(err)
 	}
 	kv := clientOf(t, c)
 	short, cancel := context.WithTimeout(ctx, time.Second)

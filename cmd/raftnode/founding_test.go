@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/raftnode/raft/wal"
 )
@@ -20,6 +21,9 @@ func member(t *testing.T, id, dir, client, members string, more ...string) *prog
 		"--heartbeat", "10ms", "--election-timeout", "50ms",
 	}, more...)...)
 }
+
+// patience is how long a program may take to do what it never does when it is wrong.
+const patience = 20 * time.Second
 
 func clusterOf(t *testing.T, dir string) string {
 	t.Helper()
@@ -85,7 +89,10 @@ func TestAFounderThatWasWipedDoesNotStart(t *testing.T) {
 		if err := os.Rename(dirs[wiped], kept); err != nil {
 			t.Fatal(err)
 		}
-		last := member(t, wiped, dirs[wiped], "127.0.0.1:0", members).end(t, exitFailed)
+		p = member(t, wiped, dirs[wiped], "127.0.0.1:0", members)
+		giveUp := time.AfterFunc(patience, p.stop)
+		last := p.end(t, exitFailed)
+		giveUp.Stop()
 		for _, want := range []string{"raftnode: cannot start: " + other + " (", "it had store ", "it must not come back empty", "add a node with a new id"} {
 			if !strings.Contains(last, want) {
 				t.Errorf("%s says %q, want %q", wiped, last, want)

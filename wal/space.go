@@ -20,7 +20,7 @@ func SpaceOf(dir string) (Space, error) {
 	if err := syscall.Statfs(dir, &s); err != nil {
 		return Space{}, fmt.Errorf("wal: free space of %s: %w", dir, err)
 	}
-	block := int64(s.Bsize)
+	block := int64(s.Bsize) //nolint:unconvert // it is an int64 on some systems only
 	space := Space{Free: int64(s.Bavail) * block, Size: int64(s.Blocks) * block}
 	if space.Size <= 0 {
 		return Space{}, fmt.Errorf("wal: free space of %s: %w", dir, errSizeUnknown)

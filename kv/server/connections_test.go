@@ -87,6 +87,7 @@ func (l *line) answered() *line {
 	if err != nil {
 		l.t.Fatalf("no answer: %v", err)
 	}
+	defer resp.Body.Close()
 	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
 		l.t.Fatal(err)
 	}

@@ -128,6 +128,15 @@ func at(dir, name string) string {
 	return path
 }
 
+// authority opens the one in --dir.
+func (m *making) authority() (*certs.Authority, error) {
+	authority, err := certs.OpenAuthority(m.dir, time.Now())
+	if err != nil {
+		return nil, fmt.Errorf("%w: make one with `raftctl certs init`, or name its directory with --dir", err)
+	}
+	return authority, nil
+}
+
 func newCertsNodeCommand() *cobra.Command {
 	var m making
 	cmd := &cobra.Command{
@@ -144,9 +153,9 @@ func newCertsNodeCommand() *cobra.Command {
 			if err != nil {
 				return usage(cmd, "%w", err)
 			}
-			authority, err := certs.OpenAuthority(m.dir, time.Now())
+			authority, err := m.authority()
 			if err != nil {
-				return fmt.Errorf("%w: make one with `raftctl certs init`, or name its directory with --dir", err)
+				return err
 			}
 			if _, err := authority.Node(nodes[0].id, nodes[0].hosts, validFor); err != nil {
 				return err
@@ -175,9 +184,9 @@ func newCertsClientCommand() *cobra.Command {
 			if err := certs.CheckWord(args[0]); err != nil {
 				return usage(cmd, "%w", err)
 			}
-			authority, err := certs.OpenAuthority(m.dir, time.Now())
+			authority, err := m.authority()
 			if err != nil {
-				return fmt.Errorf("%w: make one with `raftctl certs init`, or name its directory with --dir", err)
+				return err
 			}
 			files, err := authority.Client(args[0], validFor)
 			if err != nil {

@@ -1,9 +1,6 @@
 package consensus
 
-import (
-	"errors"
-	"slices"
-)
+import "errors"
 
 // ErrNoSpace: this leader's disk is nearly full, or so many others' are that no majority has room for more. What was accepted before is
 // still committed, reads go on, and members can be changed: new ones may be the way out. Nothing was done.
@@ -28,7 +25,16 @@ func (m *Module) noteSpace(f *progress, noSpace bool) {
 // outOfSpace tells whether this leader must not take more. Members that are silent count as having no space only when another is known to
 // have none: those that have not answered yet have not said so.
 func (m *Module) outOfSpace() bool {
-	return m.noSpace || slices.ContainsFunc(m.followers, func(f progress) bool { return f.noSpace }) && !m.majorityHasSpace()
+	return m.noSpace || m.anyWithoutSpace() && !m.majorityHasSpace()
+}
+
+func (m *Module) anyWithoutSpace() bool {
+	for i := range m.followers { // each proposal asks: no copies
+		if m.followers[i].noSpace {
+			return true
+		}
+	}
+	return false
 }
 
 // majorityHasSpace tells whether a majority that answers has room on its disks.

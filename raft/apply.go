@@ -37,9 +37,7 @@ type applier struct {
 	inHand  []delivery    // taken from the queue, but not finished
 	applied atomic.Uint64 // highest index that the state machine has applied
 
-	// waiting has the proposals by their index. There can be several at one: this server led, lost its
-	// log's end to another leader, and led again.
-	waiting  map[Index][]*proposal
+	waiting  waiting
 	changing []*proposal // changes of membership that are committed, but not yet in force
 
 	growth    *growth
@@ -74,8 +72,7 @@ func (a *applier) run() error {
 
 func (a *applier) deliver(d *delivery) error {
 	for _, p := range d.accepted {
-		index := p.place.Load().index
-		a.waiting[index] = append(a.waiting[index], p)
+		a.waiting.add(p)
 	}
 	d.accepted = nil
 	if d.restore != nil {
@@ -142,16 +139,14 @@ func isCommand(kind consensus.EntryKind) bool {
 // entry of another term.
 func (a *applier) answer(entries []consensus.Entry, results []any) {
 	next := 0
-	for _, e := range entries {
+	for i := range entries {
+		e := &entries[i]
 		var result any
 		if isCommand(e.Kind) {
 			result = results[next]
 			next++
 		}
-		if waiting, ok := a.waiting[e.Index]; ok {
-			delete(a.waiting, e.Index)
-			a.answerAt(&e, waiting, result)
-		}
+		a.waiting.upTo(e.Index, func(p *proposal) { a.answerAt(e, p, result) })
 		if e.Kind == consensus.EntryConfiguration && len(a.changing) > 0 {
 			config, _ := consensus.DecodeConfiguration(e.Data) // the module has decoded it before
 			a.followChanges(config, consensus.Position{Index: e.Index, Term: e.Term})
@@ -159,16 +154,14 @@ func (a *applier) answer(entries []consensus.Entry, results []any) {
 	}
 }
 
-func (a *applier) answerAt(e *consensus.Entry, waiting []*proposal, result any) {
-	for _, p := range waiting {
-		switch {
-		case p.place.Load().term != e.Term:
-			p.finish(Applied{}, ErrReplaced)
-		case p.changes != nil: // it may need more entries
-			a.changing = append(a.changing, p)
-		default:
-			p.finish(Applied{Index: e.Index, Term: e.Term, Result: result}, nil)
-		}
+func (a *applier) answerAt(e *consensus.Entry, p *proposal, result any) {
+	switch {
+	case p.at.term != e.Term:
+		p.finish(Applied{}, ErrReplaced)
+	case p.changes != nil: // it may need more entries
+		a.changing = append(a.changing, p)
+	default:
+		p.finish(Applied{Index: e.Index, Term: e.Term, Result: result}, nil)
 	}
 }
 
@@ -187,28 +180,21 @@ func (a *applier) restore(snapshot *consensus.Snapshot) error {
 	a.applied.Store(uint64(snapshot.Index))
 	a.growth.restart()
 	a.growth.lastSize.Store(int64(len(snapshot.Data)))
-	for index, waiting := range a.waiting {
-		if index <= snapshot.Index {
-			delete(a.waiting, index)
-			a.answerCovered(snapshot.Position, waiting)
-		}
-	}
+	a.waiting.upTo(snapshot.Index, func(p *proposal) { a.answerCovered(snapshot.Position, p) })
 	a.followChanges(snapshot.Config, snapshot.Position)
 	return nil
 }
 
 // answerCovered tells those who wait at an index that a snapshot covers what is known. Terms never decrease along a log: an entry there is
 // of the snapshot's last term at most, and the last one is of just that term. The effect of a change of membership can be seen in any case.
-func (a *applier) answerCovered(last consensus.Position, waiting []*proposal) {
-	for _, p := range waiting {
-		switch place := p.place.Load(); {
-		case place.term > last.Term, place.index == last.Index && place.term != last.Term:
-			p.finish(Applied{}, ErrReplaced)
-		case p.changes != nil:
-			a.changing = append(a.changing, p)
-		default:
-			p.finish(Applied{}, p.unknown(errCovered))
-		}
+func (a *applier) answerCovered(last consensus.Position, p *proposal) {
+	switch {
+	case p.at.term > last.Term, p.at.index == last.Index && p.at.term != last.Term:
+		p.finish(Applied{}, ErrReplaced)
+	case p.changes != nil:
+		a.changing = append(a.changing, p)
+	default:
+		p.finish(Applied{}, p.unknown(errCovered))
 	}
 }
 
@@ -222,8 +208,8 @@ func (a *applier) abandon() {
 			r.request.refuse(ErrClosed)
 		}
 	}
-	for _, waiting := range a.waiting {
-		for _, p := range waiting {
+	for _, run := range a.waiting.runs {
+		for _, p := range run {
 			p.abandon()
 		}
 	}

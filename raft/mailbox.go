@@ -11,6 +11,7 @@ type event struct {
 	msg      Message
 	size     int // of msg, if it counts against the bound
 	proposal *proposal
+	offers   []proposal
 	read     *readRequest
 	handover *handover
 	noSpace  *bool

@@ -22,7 +22,7 @@ func (r *Raft) ChangeMembership(ctx context.Context, changes ...consensus.Change
 	if len(changes) == 0 {
 		return 0, fmt.Errorf("%w: it names no server", ErrBadChange)
 	}
-	p := &proposal{changes: changes, accepted: make(chan error, 1), done: make(chan answer, 1)}
+	p := &proposal{changes: changes, accepted: make(chan error, 1)}
 	applied, err := r.await(ctx, p)
 	return applied.Index, err
 }

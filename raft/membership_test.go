@@ -383,15 +383,16 @@ func TestChangesThatASnapshotCovers(t *testing.T) {
 		"not promoted":          {consensus.Configuration{{ID: "n2", Suffrage: consensus.Learner}}, consensus.Change{Op: consensus.Promote, ID: "n2"}, 2, "unknown"},
 		"a learner, not a vote": {consensus.Configuration{{ID: "n2", Suffrage: consensus.Learner}}, consensus.Change{Op: consensus.AddLearner, ID: "n2"}, 2, "<nil>"},
 	} {
-		p := &proposal{changes: []consensus.Change{c.change}, done: make(chan answer, 1)}
-		p.place.Store(&place{9, c.term})
-		a := &applier{machine: restorable{&recorder{}}, waiting: map[Index][]*proposal{9: {p}}, growth: &growth{}}
+		done := newCaller()
+		p := &proposal{changes: []consensus.Change{c.change}, to: done, at: place{9, c.term}}
+		a := &applier{machine: restorable{&recorder{}}, growth: &growth{}}
+		a.waiting.add(p)
 		if err := a.restore(&consensus.Snapshot{Position: consensus.Position{Index: 10, Term: 3}, Config: c.config}); err != nil {
 			t.Fatal(err)
 		}
 		got := "waits"
 		select {
-		case answer := <-p.done:
+		case answer := <-done:
 			if got = fmt.Sprint(answer.err); answer.err != nil {
 				got = OutcomeOf(answer.err).String()
 			}

@@ -1,66 +1,19 @@
 package raft
 
-import (
-	"context"
-	"fmt"
-	"sync/atomic"
-
-	"github.com/raftnode/raft/raft/consensus"
-)
-
-// proposal is one command on its way into the log, and its caller's place to wait.
-type proposal struct {
-	kind consensus.EntryKind
-	data []byte
-
-	changes []consensus.Change // a change of membership, in place of kind and data
-
-	// taken goes to true once: either the caller gives up first, or run takes the proposal first.
-	taken atomic.Bool
-	// place is where the log took it; nil until then.
-	place atomic.Pointer[place]
-
-	accepted chan error  // run's answer, nil if the log took it; has room
-	done     chan answer // what became of it; has room; nil if nobody waits for that
-}
-
-type place struct {
-	index Index
-	term  Term
-}
+import "context"
 
 type answer struct {
 	applied Applied
 	err     error
 }
 
-func newProposal(command any, maxBytes int) (*proposal, error) {
-	kind, data, err := encodeCommand(command)
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxBytes {
-		return nil, fmt.Errorf("%w: it has %d bytes, at most %d are allowed", ErrTooLarge, len(data), maxBytes)
-	}
-	return &proposal{kind: kind, data: data, accepted: make(chan error, 1)}, nil
-}
+// caller is the Waiter that somebody waits for.
+type caller chan answer
 
-func (p *proposal) finish(applied Applied, err error) {
-	if p.done != nil {
-		p.done <- answer{applied, err}
-	}
-}
+func newCaller() caller { return make(caller, 1) }
 
-// abandon answers a proposal that the log took and whose fate this server will not learn any more.
-func (p *proposal) abandon() { p.finish(Applied{}, p.unknown(ErrClosed)) }
-
-func (p *proposal) unknown(err error) error {
-	unknown := &UnknownError{Err: err}
-	if place := p.place.Load(); place != nil {
-		unknown.Index, unknown.Term = place.index, place.term
-	}
-	return unknown
-}
+// Done finds room: it is called once.
+func (c caller) Done(applied Applied, err error) { c <- answer{applied, err} }
 
 // Propose appends command to the log, waits until it is committed and this server's state machine has applied it,
 // and gives the state machine's result. Only the leader can. OutcomeOf tells for each error whether the command may
@@ -72,7 +25,6 @@ func (r *Raft) Propose(ctx context.Context, command any) (Applied, error) {
 	if err != nil {
 		return Applied{}, err
 	}
-	p.done = make(chan answer, 1)
 	return r.await(ctx, p)
 }
 
@@ -81,6 +33,8 @@ func (r *Raft) await(ctx context.Context, p *proposal) (Applied, error) {
 	if err := ctx.Err(); err != nil {
 		return Applied{}, err
 	}
+	done := newCaller()
+	p.to = done
 	if !r.mailbox.put(event{proposal: p}) {
 		return Applied{}, ErrClosed
 	}
@@ -98,7 +52,7 @@ func (r *Raft) await(ctx context.Context, p *proposal) (Applied, error) {
 		}
 	}
 	select {
-	case a := <-p.done:
+	case a := <-done:
 		return a.applied, a.err
 	case <-ctx.Done():
 		return Applied{}, p.unknown(ctx.Err())
@@ -118,30 +72,5 @@ func (r *Raft) Submit(command any) (Index, Term, error) {
 	if err := <-p.accepted; err != nil {
 		return 0, 0, err
 	}
-	place := p.place.Load()
-	return place.index, place.term, nil
-}
-
-// takeProposal offers a proposal to the module. Only Raft.run calls it.
-func (r *Raft) takeProposal(p *proposal) {
-	if !p.taken.CompareAndSwap(false, true) {
-		return // its caller gave up
-	}
-	index, term, err := r.offer(p)
-	if err != nil {
-		p.accepted <- r.refusal(err)
-		return
-	}
-	p.place.Store(&place{index, term})
-	if p.done != nil {
-		r.accepted = append(r.accepted, p)
-	}
-	p.accepted <- nil
-}
-
-func (r *Raft) offer(p *proposal) (Index, Term, error) {
-	if p.changes != nil {
-		return r.module.ChangeMembership(p.changes...)
-	}
-	return r.module.Propose(p.kind, p.data)
+	return p.at.index, p.at.term, nil
 }

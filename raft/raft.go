@@ -86,7 +86,7 @@ func (r *Raft) makeOwners() {
 		r.snapshots.prepare = p.PrepareSnapshot
 	}
 	r.applier = &applier{
-		machine: r.cfg.StateMachine, queue: newQueue[delivery](), stop: r.stop, waiting: map[Index][]*proposal{},
+		machine: r.cfg.StateMachine, queue: newQueue[delivery](), stop: r.stop,
 		growth: newGrowth(&r.cfg), snapshots: r.snapshots.queue, log: r.cfg.Logger,
 	}
 }

@@ -9,9 +9,9 @@ import (
 // maxPendingReads bounds the reads that wait for a majority's word.
 const maxPendingReads = 1 << 16
 
-// readRequest is one Read's place to wait.
+// readRequest is one Read.
 type readRequest struct {
-	answer chan readAnswer // has room
+	done func(Index, error) // is called once
 }
 
 type readAnswer struct {
@@ -24,10 +24,10 @@ func (q *readRequest) finish(read consensus.Read) {
 		q.refuse(&NotLeaderError{})
 		return
 	}
-	q.answer <- readAnswer{index: read.Index}
+	q.done(read.Index, nil)
 }
 
-func (q *readRequest) refuse(err error) { q.answer <- readAnswer{err: err} }
+func (q *readRequest) refuse(err error) { q.done(0, err) }
 
 // Read makes a linearizable read possible without a log entry (ReadIndex, thesis 6.4): when it returns without an
 // error, this server was still the leader at some moment after the call, and its state machine has applied
@@ -37,15 +37,22 @@ func (r *Raft) Read(ctx context.Context) (Index, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	request := &readRequest{answer: make(chan readAnswer, 1)}
-	if !r.mailbox.put(event{read: request}) {
-		return 0, ErrClosed
-	}
+	answer := make(chan readAnswer, 1)
+	r.ReadAsync(func(index Index, err error) { answer <- readAnswer{index, err} })
 	select {
-	case a := <-request.answer:
+	case a := <-answer:
 		return a.index, a.err
 	case <-ctx.Done():
 		return 0, ctx.Err()
+	}
+}
+
+// ReadAsync is Read without a goroutine that waits: done is called once, with what Read would have given. Where there is no error it is called
+// by the goroutine that applies, which must not be blocked, so the state machine may be read there; an error may also come from within ReadAsync.
+func (r *Raft) ReadAsync(done func(Index, error)) {
+	request := &readRequest{done}
+	if !r.mailbox.put(event{read: request}) {
+		request.refuse(ErrClosed)
 	}
 }
 

@@ -14,7 +14,7 @@ func TestTimeIsTakenAfterWhatIsJudgedByIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	late := event{read: &readRequest{answer: make(chan readAnswer, 1)}}
+	late := event{read: &readRequest{}}
 	clock := r.clock
 	r.clock = func() time.Duration {
 		now := clock()

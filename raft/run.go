@@ -100,6 +100,10 @@ func (r *Raft) takeIn(now time.Duration, e event) {
 		r.module.Step(now, e.msg)
 	case e.proposal != nil:
 		r.takeProposal(e.proposal)
+	case e.offers != nil:
+		for i := range e.offers {
+			r.takeProposal(&e.offers[i])
+		}
 	case e.read != nil:
 		r.takeRead(e.read)
 	case e.handover != nil:
@@ -175,7 +179,9 @@ func (r *Raft) answerAll() {
 	for _, e := range slices.Concat(r.inHand, r.unread) {
 		switch {
 		case e.proposal != nil && e.proposal.taken.CompareAndSwap(false, true):
-			e.proposal.accepted <- ErrClosed
+			e.proposal.refuse(ErrClosed)
+		case e.offers != nil:
+			refuseAll(e.offers, ErrClosed)
 		case e.read != nil:
 			e.read.refuse(ErrClosed)
 		case e.handover != nil:

@@ -459,15 +459,16 @@ func TestCommandsThatASnapshotCovers(t *testing.T) {
 		{9, 2, "unknown"},
 		{11, 3, "waits"},
 	} {
-		p := &proposal{done: make(chan answer, 1)}
-		p.place.Store(&place{c.index, c.term})
-		a := &applier{machine: restorable{&recorder{}}, waiting: map[Index][]*proposal{c.index: {p}}, growth: &growth{}}
+		done := newCaller()
+		p := &proposal{to: done, at: place{c.index, c.term}}
+		a := &applier{machine: restorable{&recorder{}}, growth: &growth{}}
+		a.waiting.add(p)
 		if err := a.restore(&consensus.Snapshot{Position: consensus.Position{Index: 10, Term: 3}}); err != nil {
 			t.Fatal(err)
 		}
 		got := "waits"
 		select {
-		case answer := <-p.done:
+		case answer := <-done:
 			if got = OutcomeOf(answer.err).String(); errors.Is(answer.err, ErrReplaced) {
 				got = "replaced"
 			}

@@ -17,6 +17,13 @@ type Handler interface {
 	Leads() bool
 }
 
+// Gatherer is a Handler that gathers requests.
+type Gatherer interface {
+	Handler
+	// Gathered is called when no more requests of a connection are at hand, after all of them.
+	Gathered()
+}
+
 // Request is one request. It must be answered once.
 type Request struct {
 	Command []byte
@@ -72,8 +79,15 @@ func serveConn(conn net.Conn, handler Handler) {
 	writing.Go(out.run)
 	defer writing.Wait()
 	defer out.close()
+	gathered := func() {}
+	if g, ok := handler.(Gatherer); ok {
+		gathered = g.Gathered
+	}
 	in := bufio.NewReaderSize(conn, bufferBytes)
 	for {
+		if in.Buffered() == 0 {
+			gathered()
+		}
 		id, what, command, err := readFrame(in)
 		if err != nil {
 			return

@@ -49,7 +49,7 @@ func start(c peer.Config) (*server, error) {
 	for _, link := range transport.Peers() {
 		peers = append(peers, link)
 	}
-	s := &server{store: raw.NewStore(), disk: disk, reads: make(chan raw.Request, 64<<10)}
+	s := &server{store: raw.NewStore(), disk: disk}
 	s.raft, err = raft.New(raft.Config{
 		ID: name(c.ID), Peers: peers, Persister: disk, StateMachine: machine{s.store}, Noop: true, PreVote: true, CheckQuorum: true,
 	})
@@ -64,18 +64,20 @@ func start(c peer.Config) (*server, error) {
 	s.stop = cancel
 	s.work.Go(func() { s.must(s.raft.Run(ctx)) })
 	s.work.Go(func() { s.must(transport.Run(ctx, listener, s.raft.Deliver)) })
-	s.work.Go(s.answerReads)
 	return s, nil
 }
 
-// server answers clients. Each write has a goroutine, and one asks for a read, for all that have come since it asked last.
+// server answers clients. What a connection brings at once is proposed at once, and reads share a Read.
 type server struct {
 	raft  *raft.Raft
 	store *raw.Store
 	disk  *wal.Log
-	reads chan raw.Request
 	stop  context.CancelFunc
 	work  sync.WaitGroup
+
+	mu     sync.Mutex
+	writes []raft.Offer
+	reads  []raw.Request
 }
 
 // must ends the program when a part of it fails.
@@ -85,25 +87,59 @@ func (s *server) must(err error) {
 	}
 }
 
-// Put proposes the command.
-func (s *server) Put(r raw.Request) {
-	s.work.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), timeout)
-		defer cancel()
-		applied, err := s.raft.Propose(ctx, r.Command)
-		if failed, ok := applied.Result.(error); ok && err == nil {
-			err = failed
-		}
-		if err != nil {
-			r.Failed(err)
-			return
-		}
-		r.Done(nil)
-	})
+// waiter answers a write.
+type waiter raw.Request
+
+// Done says what became of it.
+func (w *waiter) Done(applied raft.Applied, err error) {
+	if failed, ok := applied.Result.(error); ok && err == nil {
+		err = failed
+	}
+	if err != nil {
+		raw.Request(*w).Failed(err)
+		return
+	}
+	raw.Request(*w).Done(nil)
 }
 
-// Get is answered by answerReads.
-func (s *server) Get(r raw.Request) { s.reads <- r }
+// Put is proposed by Gathered.
+func (s *server) Put(r raw.Request) {
+	w := waiter(r)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writes = append(s.writes, raft.Offer{Command: r.Command, To: &w})
+}
+
+// Get is answered by Gathered.
+func (s *server) Get(r raw.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reads = append(s.reads, r)
+}
+
+// Gathered proposes and asks what came since it was called last.
+func (s *server) Gathered() {
+	s.mu.Lock()
+	writes, reads := s.writes, s.reads
+	s.writes, s.reads = nil, nil
+	s.mu.Unlock()
+	if len(writes) > 0 {
+		s.raft.ProposeAll(writes)
+	}
+	if len(reads) > 0 {
+		s.raft.ReadAsync(func(_ consensus.Index, err error) { s.answer(reads, err) })
+	}
+}
+
+func (s *server) answer(reads []raw.Request, err error) {
+	for _, r := range reads {
+		if err != nil {
+			r.Failed(err)
+		} else {
+			s.store.Answer(r)
+		}
+	}
+}
 
 // Leads tells whether this process leads, and could show it.
 func (s *server) Leads() bool { return s.raft.Status().IsLeader() && s.read() == nil }
@@ -111,7 +147,6 @@ func (s *server) Leads() bool { return s.raft.Status().IsLeader() && s.read() ==
 // Close stops the server. No client is connected any more.
 func (s *server) Close() error {
 	s.stop()
-	close(s.reads)
 	s.work.Wait()
 	return s.disk.Close()
 }
@@ -121,23 +156,6 @@ func (s *server) read() error {
 	defer cancel()
 	_, err := s.raft.Read(ctx)
 	return err
-}
-
-func (s *server) answerReads() {
-	for first := range s.reads {
-		batch := []raw.Request{first}
-		for n := len(s.reads); n > 0; n-- {
-			batch = append(batch, <-s.reads)
-		}
-		err := s.read()
-		for _, r := range batch {
-			if err != nil {
-				r.Failed(err)
-			} else {
-				s.store.Answer(r)
-			}
-		}
-	}
 }
 
 // machine is the state machine.

@@ -6,7 +6,7 @@ import (
 	"github.com/raftnode/raft/raft/consensus"
 )
 
-// event is one thing for Raft.run to take in. One of the pointers is set.
+// event is one thing for the module to take in. One of the pointers is set.
 type event struct {
 	msg      Message
 	size     int // of msg, if it counts against the bound
@@ -19,7 +19,7 @@ type event struct {
 	compaction *compaction
 }
 
-// mailbox is what Raft.run reads from. Messages from outside are bounded in bytes.
+// mailbox is what the module's events wait in. Messages from outside are bounded in bytes.
 type mailbox struct {
 	*queue[event]
 	maxBytes int
@@ -36,16 +36,20 @@ func newMailbox(maxBytes int) *mailbox {
 	return m
 }
 
-// deliver adds a message from outside, and waits for room first. One message always finds room.
-func (m *mailbox) deliver(msg Message) {
-	size := messageBytes(msg)
+// deliver adds messages from outside, and waits for room first. An empty mailbox has room for any.
+func (m *mailbox) deliver(messages []Message) {
+	events, size := make([]event, len(messages)), 0
+	for i, msg := range messages {
+		events[i] = event{msg: msg, size: messageBytes(msg)}
+		size += events[i].size
+	}
 	m.mu.Lock()
 	for m.bytes > 0 && m.bytes+size > m.maxBytes && !m.closed {
 		m.room.Wait()
 	}
 	m.bytes += size
 	m.mu.Unlock()
-	m.put(event{msg: msg, size: size})
+	m.add(events...)
 }
 
 // takeAll gives all events, and so makes room.

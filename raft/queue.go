@@ -15,20 +15,39 @@ type queue[T any] struct {
 
 func newQueue[T any]() *queue[T] { return &queue[T]{wake: make(chan struct{}, 1)} }
 
-// put adds item; it says false, and drops it, if the queue is closed.
+// put adds item and wakes the reader; it says false, and drops it, if the queue is closed.
 func (q *queue[T]) put(item T) bool {
-	q.mu.Lock()
-	if q.closed {
-		q.mu.Unlock()
+	if !q.add(item) {
 		return false
 	}
-	q.items = append(q.items, item)
-	q.mu.Unlock()
-	select {
-	case q.wake <- struct{}{}:
-	default: // the reader will find this item with the one that woke it
-	}
+	notify(q.wake)
 	return true
+}
+
+// add is put without waking the reader.
+func (q *queue[T]) add(items ...T) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return false
+	}
+	q.items = append(q.items, items...)
+	return true
+}
+
+// notify leaves a token, if there is none: the reader will find what is new with what woke it.
+func notify(wake chan<- struct{}) {
+	select {
+	case wake <- struct{}{}:
+	default:
+	}
+}
+
+// waiting tells whether there is something to take.
+func (q *queue[T]) waiting() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.items) > 0
 }
 
 // take gives all that waits, and keeps spare as the room for what comes next.

@@ -27,13 +27,20 @@ type Raft struct {
 	stop     chan struct{} // closed by Close
 	done     chan struct{} // closed when Run has ended
 
-	// Owned by the goroutine that runs Raft.run; by Run before it starts and after it ended.
-	module   *consensus.Module
-	handover *handover // under way, or nil
-	inHand   []event   // taken from the mailbox, but not yet into the module
-	accepted []*proposal
-	reading  map[consensus.ReadID]*readRequest
-	lastRead consensus.ReadID
+	// Of whoever has the turn: see turn.go. Nobody has before Run, and after it nobody gets it any more.
+	turn      sync.Mutex
+	module    *consensus.Module
+	violation *consensus.Violation // after which the module is not touched any more
+	handover  *handover            // under way, or nil
+	events    []event              // taken from the mailbox
+	inHand    []event              // those of them that are not yet in the module
+	accepted  []*proposal
+	reading   map[consensus.ReadID]*readRequest
+	lastRead  consensus.ReadID
+	timer     *time.Timer
+	armed     time.Duration // when the timer fires
+
+	broken chan error // gets the violation; has room
 
 	// Owned by Run.
 	unread []event // what the mailbox still held when it was shut
@@ -60,8 +67,11 @@ func New(cfg Config) (*Raft, error) {
 		mailbox: newMailbox(cfg.MaxMailboxBytes),
 		stop:    make(chan struct{}),
 		done:    make(chan struct{}),
+		timer:   time.NewTimer(0),
+		broken:  make(chan error, 1),
 		reading: map[consensus.ReadID]*readRequest{},
 	}
+	r.turn.Lock() // until Run
 	r.makeOwners()
 	r.module, err = consensus.Restart(0, cfg.module(), saved)
 	if err != nil {
@@ -79,7 +89,7 @@ func clockFrom(base time.Time) func() time.Duration {
 // makeOwners makes what has a goroutine of its own, besides the module.
 func (r *Raft) makeOwners() {
 	r.saver = &saver{persister: r.cfg.Persister, release: r.send, queue: newQueue[work](), stop: r.stop}
-	r.snapshots = &snapshotter{queue: newQueue[snapshotJob](), mailbox: r.mailbox, stop: r.stop}
+	r.snapshots = &snapshotter{queue: newQueue[snapshotJob](), post: r.post, stop: r.stop}
 	if p, ok := r.cfg.Persister.(interface {
 		PrepareSnapshot(snapshot *consensus.Snapshot) error
 	}); ok {
@@ -91,10 +101,12 @@ func (r *Raft) makeOwners() {
 	}
 }
 
-// Deliver takes in a message that a peer sent to this server. It blocks while more than Config.MaxMailboxBytes wait,
-// so that a transport stops reading; after Close it drops the message. The message must not be
-// changed any more.
-func (r *Raft) Deliver(msg Message) { r.mailbox.deliver(msg) }
+// Deliver takes in messages that peers sent to this server, as one batch. It blocks while more than Config.MaxMailboxBytes wait,
+// so that a transport stops reading; after Close it drops them. They must not be changed any more.
+func (r *Raft) Deliver(messages ...Message) {
+	r.mailbox.deliver(messages)
+	r.drive()
+}
 
 // Status tells what this server knows, as of its last step. It never blocks, and works after Close.
 func (r *Raft) Status() Status {

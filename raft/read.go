@@ -51,7 +51,7 @@ func (r *Raft) Read(ctx context.Context) (Index, error) {
 // by the goroutine that applies, which must not be blocked, so the state machine may be read there; an error may also come from within ReadAsync.
 func (r *Raft) ReadAsync(done func(Index, error)) {
 	request := &readRequest{done}
-	if !r.mailbox.put(event{read: request}) {
+	if !r.post(event{read: request}) {
 		request.refuse(ErrClosed)
 	}
 }

@@ -18,7 +18,7 @@ func TestTimeIsTakenAfterWhatIsJudgedByIt(t *testing.T) {
 	clock := r.clock
 	r.clock = func() time.Duration {
 		now := clock()
-		r.mailbox.put(late)
+		r.mailbox.add(late)
 		return now
 	}
 	if events, _ := r.gather(nil); len(events) > 0 {

@@ -48,41 +48,24 @@ func (r *Raft) Run(ctx context.Context) error {
 // askToStop tells all goroutines to end.
 func (r *Raft) askToStop() { r.stopOnce.Do(func() { close(r.stop) }) }
 
-// run owns the module: it takes in all that waits, lets time pass, and carries out what the module wants, as one batch.
-func (r *Raft) run() (err error) {
-	defer func() {
-		switch v := recover().(type) {
-		case nil:
-		case *consensus.Violation:
-			err = v
-		default:
-			panic(v)
-		}
-	}()
+// run lets time pass, and takes what waits when nobody else does. Then it keeps the turn for good.
+func (r *Raft) run() error {
+	defer r.timer.Stop()
 	r.peers.follow(r.module.Status().Config)
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	var events []event
+	r.turn.Unlock() // since New; from now on whoever brings an event may have the turn
+	defer r.turn.Lock()
 	for {
 		select {
 		case <-r.stop:
 			return nil
+		case err := <-r.broken:
+			return err
 		case <-r.mailbox.wake:
-		case <-timer.C:
+		case <-r.timer.C:
 		}
-		var now time.Duration
-		events, now = r.gather(events)
-		for i, e := range events {
-			r.inHand = events[i+1:]
-			r.takeIn(now, e)
-		}
-		// Time passes after the messages: what a heartbeat that waited in the mailbox says counts, also when
-		// this process was held up for longer than an election timeout.
-		r.module.Tick(now)
-		r.carryOut(r.module.Flush())
-		status := r.status.Load()
-		r.peers.drop(now, r.cfg.ElectionTimeout, status.ConfigIndex <= status.CommitIndex)
-		timer.Reset(r.module.Deadline() - r.clock())
+		r.turn.Lock()
+		r.round()
+		r.yield()
 	}
 }
 
@@ -136,7 +119,7 @@ func (r *Raft) carryOut(effects consensus.Effects) {
 func (r *Raft) send(messages []Message) {
 	for _, msg := range messages {
 		if msg.Head().To == r.cfg.ID {
-			r.mailbox.put(event{msg: msg})
+			r.post(event{msg: msg})
 		} else {
 			r.peers.send(msg)
 		}

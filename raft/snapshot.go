@@ -30,7 +30,7 @@ type compaction struct {
 // ahead, and gives the result to the module.
 type snapshotter struct {
 	queue   *queue[snapshotJob]
-	mailbox *mailbox
+	post    func(event) bool                // brings the module an event
 	prepare func(*consensus.Snapshot) error // the Persister's PrepareSnapshot, or nil
 	stop    <-chan struct{}
 	inHand  []snapshotJob // taken from the queue, but not finished
@@ -76,7 +76,7 @@ func (s *snapshotter) carryOut(job snapshotJob) (size int, err error) {
 }
 
 func (s *snapshotter) visit(c *compaction) error {
-	if !s.mailbox.put(event{compaction: c}) {
+	if !s.post(event{compaction: c}) {
 		return ErrClosed
 	}
 	select {

@@ -5,4 +5,4 @@ package raft
 // voter that has room, if there is one. Any leader lets go on those without as long as a majority does without them: they follow, vote and
 // answer, but get no entries and no snapshots until they have room. Without such a majority the leader takes no commands, either. What was
 // accepted before is committed, and reads go on.
-func (r *Raft) SetNoSpace(noSpace bool) { r.mailbox.put(event{noSpace: &noSpace}) }
+func (r *Raft) SetNoSpace(noSpace bool) { r.post(event{noSpace: &noSpace}) }

@@ -22,7 +22,7 @@ type handover struct {
 // most. If the error is not nil, nothing is lost: somebody leads, this server or another.
 func (r *Raft) TransferLeadership(ctx context.Context, to ServerID) error {
 	h := &handover{to: to, answer: make(chan error, 1)}
-	if !r.mailbox.put(event{handover: h}) {
+	if !r.post(event{handover: h}) {
 		return ErrClosed
 	}
 	select {

@@ -158,9 +158,9 @@ func TestCloseAnswersWhatWaitsInTheMailbox(t *testing.T) {
 func TestMailboxCountsWhatItHolds(t *testing.T) {
 	m := newMailbox(1000)
 	vote := &consensus.RequestVote{}
-	m.deliver(vote)
+	m.deliver([]Message{vote})
 	events := m.take(nil)
-	m.deliver(vote) // comes in between
+	m.deliver([]Message{vote}) // comes in between
 	m.free(events)
 	if size := messageBytes(vote); m.bytes != size {
 		t.Errorf("one message of %d bytes waits, but %d are counted", size, m.bytes)

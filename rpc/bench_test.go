@@ -47,8 +47,14 @@ func benchmarkLoopback(b *testing.B, m consensus.Message, window int) {
 	}
 	tokens := make(chan struct{}, window)
 	ended := make(chan error, 2)
-	go func() { ended <- from.Run(context.Background(), lnA, func(consensus.Message) {}) }()
-	go func() { ended <- to.Run(context.Background(), lnB, func(consensus.Message) { <-tokens }) }()
+	go func() { ended <- from.Run(context.Background(), lnA, func(...consensus.Message) {}) }()
+	go func() {
+		ended <- to.Run(context.Background(), lnB, func(messages ...consensus.Message) {
+			for range messages {
+				<-tokens
+			}
+		})
+	}()
 	<-up
 	link := from.Peers()[0]
 	for b.Loop() {

@@ -38,8 +38,10 @@ func Example() {
 
 	got := make(chan consensus.Message)
 	ended := make(chan error)
-	go func() { ended <- n1.Run(context.Background(), ln1, func(consensus.Message) {}) }()
-	go func() { ended <- n2.Run(context.Background(), ln2, func(m consensus.Message) { got <- m }) }()
+	go func() { ended <- n1.Run(context.Background(), ln1, func(...consensus.Message) {}) }()
+	go func() {
+		ended <- n2.Run(context.Background(), ln2, func(messages ...consensus.Message) { got <- messages[0] })
+	}()
 
 	for _, peer := range n1.Peers() {
 		peer.Send(&consensus.RequestVote{Header: consensus.Header{From: "n1", To: peer.ID(), Term: 1}})

@@ -108,6 +108,12 @@ func (f *frameReader) next() (Kind, []byte, error) {
 	return kind, payload, nil
 }
 
+// ready tells whether the next frame is at hand as a whole: next will not wait for it.
+func (f *frameReader) ready() bool {
+	rest := f.buf[f.at:]
+	return len(rest) >= frameHeader && uint64(len(rest)-frameHeader) >= uint64(binary.BigEndian.Uint32(rest))
+}
+
 // peek gives the next n bytes, and leaves them to be given again.
 func (f *frameReader) peek(n int) ([]byte, error) {
 	for len(f.buf)-f.at < n {

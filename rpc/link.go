@@ -14,16 +14,17 @@ import (
 )
 
 // Link is the way to one peer: a queue, and a goroutine that keeps a connection to the peer and
-// writes the queue to it. Answers do not come back on it, but on the peer's own link.
+// writes the queue to it, where Send did not do so itself. Answers do not come back on it, but on the peer's own link.
 type Link struct {
 	cfg    *Config
 	report func(Event)
 	id     consensus.ServerID
 	codec  Codec
 
-	queue queue
-	wake  chan struct{} // one token: the queue has something
-	alive chan struct{} // one token: the peer was heard of, so dial it now
+	queue  queue
+	writer atomic.Pointer[writer] // while the link is up
+	wake   chan struct{}          // one token: the writer has something to do
+	alive  chan struct{}          // one token: the peer was heard of, so dial it now
 	// turn holds a token while a connection of this peer is read. A peer that redials while deliver
 	// blocks would else leave one more blocked goroutine behind each time.
 	turn chan struct{}
@@ -69,7 +70,10 @@ func (l *Link) ID() consensus.ServerID { return l.id }
 // ends, always when the link is down and a newer message of its kind comes, and when the peer was removed.
 // It must come from this server and be for the peer, and must not be changed any more.
 func (l *Link) Send(m consensus.Message) {
-	if l.queue.put(m) {
+	if !l.queue.put(m) {
+		return
+	}
+	if w := l.writer.Load(); w == nil || !w.try() {
 		notify(l.wake)
 	}
 }
@@ -219,7 +223,10 @@ func (l *Link) serve(ctx context.Context, conn net.Conn, address string) error {
 		defer close(watched)
 		fail(l.watch(conn))
 	}()
-	fail(newWriter(l, conn).run(ctx))
+	w := newWriter(l, conn)
+	l.writer.Store(w)
+	fail(w.run(ctx))
+	l.writer.Store(nil)
 	l.detach()
 	<-watched
 	l.stats.connected.Store(false)

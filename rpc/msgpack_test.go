@@ -179,7 +179,7 @@ func TestAllocationsOfTheHotPath(t *testing.T) {
 		w := benchWriter(t)
 		if got := testing.AllocsPerRun(100, func() {
 			w.link.queue.put(c.m)
-			if w.gather() != 1 {
+			if w.gather(); w.messages != 1 {
 				t.Fatal("it was not sent")
 			}
 		}); got != c.send {

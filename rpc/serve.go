@@ -14,7 +14,7 @@ import (
 // accept serves the connections that come to ln until ctx ends, each on a goroutine of running. It returns an
 // error if ln was closed by somebody else.
 func (in *incoming) accept(
-	ctx context.Context, ln net.Listener, running *sync.WaitGroup, deliver func(consensus.Message),
+	ctx context.Context, ln net.Listener, running *sync.WaitGroup, deliver func(...consensus.Message),
 ) error {
 	var backoff time.Duration
 	for {
@@ -51,7 +51,7 @@ func wait(ctx context.Context, d time.Duration) {
 }
 
 // serve runs one connection from the handshake to its end.
-func (in *incoming) serve(c *inConn, deliver func(consensus.Message)) {
+func (in *incoming) serve(c *inConn, deliver func(...consensus.Message)) {
 	e := Event{Remote: c.conn.RemoteAddr().String()}
 	h, link, err := in.greet(c, &e)
 	if link != nil {
@@ -180,7 +180,7 @@ func (in *incoming) explain(err error) string {
 }
 
 // read delivers what comes on c, once no older connection of the same peer is being read.
-func (in *incoming) read(c *inConn, h *hello, link *Link, deliver func(consensus.Message)) error {
+func (in *incoming) read(c *inConn, h *hello, link *Link, deliver func(...consensus.Message)) error {
 	select {
 	case link.turn <- struct{}{}:
 		defer func() { <-link.turn }()
@@ -195,10 +195,29 @@ func (in *incoming) read(c *inConn, h *hello, link *Link, deliver func(consensus
 		alive  = &aliveReader{conn: c.stream, idle: idle, heard: heart.beat, pace: pace{idle: in.cfg.IdleTimeout, rate: in.cfg.MinFrameRate}}
 		frames = &frameReader{r: alive, max: in.cfg.MaxFrameBytes, pace: &alive.pace}
 	)
+	var batch []consensus.Message
 	for {
-		kind, payload, err := frames.next()
+		var err error
+		batch, err = gather(frames, codec, stats, batch[:0])
+		for _, m := range batch {
+			m.Head().From, m.Head().To = h.sender, in.cfg.ID
+		}
+		if len(batch) > 0 {
+			deliver(batch...)
+			clear(batch)
+		}
 		if err != nil {
 			return err
+		}
+	}
+}
+
+// gather waits for a frame, and appends to batch the messages in it and in those that came with it. With an error it gives those before.
+func gather(frames *frameReader, codec Codec, stats *linkStats, batch []consensus.Message) ([]consensus.Message, error) {
+	for more := true; more; more = frames.ready() {
+		kind, payload, err := frames.next()
+		if err != nil {
+			return batch, err
 		}
 		stats.receivedBytes.Add(frameHeader + uint64(len(payload)))
 		if kind == KindKeepalive {
@@ -206,12 +225,12 @@ func (in *incoming) read(c *inConn, h *hello, link *Link, deliver func(consensus
 		}
 		m, err := decode(codec, kind, payload)
 		if err != nil {
-			return violationf("%v: %w", kind, err)
+			return batch, violationf("%v: %w", kind, err)
 		}
-		m.Head().From, m.Head().To = h.sender, in.cfg.ID
 		stats.received.Add(1)
-		deliver(m)
+		batch = append(batch, m)
 	}
+	return batch, nil
 }
 
 // decode gives the message in a payload, if it is one that a correct server sends.

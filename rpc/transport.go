@@ -84,9 +84,9 @@ func (t *Transport) Send(m consensus.Message) {
 // closed, and every goroutine and connection has ended. Run may be called once.
 //
 // deliver gets the messages of each peer in the order in which they were sent, but for those that were lost, and
-// for chunks of snapshots, which others overtake; different peers' at the same time. It may block: then that peer's connection is not
-// read, and TCP stops the sender. Run cannot return while deliver blocks. The message is deliver's to keep.
-func (t *Transport) Run(ctx context.Context, ln net.Listener, deliver func(consensus.Message)) error {
+// for chunks of snapshots, which others overtake; different peers' at the same time. What came at once it gets at once. It may block: then that
+// peer's connection is not read, and TCP stops the sender. Run cannot return while deliver blocks. The messages are deliver's to keep, but not the slice.
+func (t *Transport) Run(ctx context.Context, ln net.Listener, deliver func(...consensus.Message)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if err := t.start(cancel); err != nil {

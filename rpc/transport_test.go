@@ -60,7 +60,13 @@ func start(t *testing.T, cfg Config, ln net.Listener, deliver func(consensus.Mes
 		t.Fatal(err)
 	}
 	s.Transport = tr
-	go func() { s.ended <- tr.Run(context.Background(), ln, deliver) }()
+	go func() {
+		s.ended <- tr.Run(context.Background(), ln, func(messages ...consensus.Message) {
+			for _, m := range messages {
+				deliver(m)
+			}
+		})
+	}()
 	t.Cleanup(func() { s.stop() })
 	return s
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/raftnode/raft/raft/consensus"
@@ -12,55 +13,126 @@ import (
 // writeStep is how much is gathered for one write, and how much must go out within one IdleTimeout.
 const writeStep = 64 << 10
 
-// writer writes the queue of a link to one connection.
+// writer writes the queue of a link to one connection. Who sends a message writes it without waiting, if the connection takes it and nobody else is
+// writing; so a message leaves without a change of goroutines. What is left is for run.
 type writer struct {
-	link     *Link
-	conn     net.Conn
-	buf      []byte // the frames of one write
-	sequence uint64 // of the last frame
-	drops    uint64 // how many of the queue's drops were told
+	link *Link
+	conn net.Conn
+	now  *nowWriter // nil: the connection has no way to write without waiting
+
+	mu       sync.Mutex // held while frames are gathered and written
+	ended    bool       // the connection is not written to any more
+	buf      []byte     // the frames of one write
+	rest     []byte     // the end of buf that is still to be written
+	messages int        // in buf
+	sequence uint64     // of the last frame
+	drops    uint64     // how many of the queue's drops were told
+	last     time.Time  // when something was written
 }
 
 func newWriter(l *Link, conn net.Conn) *writer {
-	return &writer{link: l, conn: conn, drops: l.queue.drops()}
+	return &writer{link: l, conn: conn, now: newNowWriter(conn), drops: l.queue.drops(), last: time.Now()}
 }
 
 // run sends what waits, as much as there is in one write, and a keepalive when there was
 // nothing for a while. It ends with the connection or ctx.
 func (w *writer) run(ctx context.Context) error {
-	quiet := time.NewTimer(w.link.cfg.KeepaliveInterval)
+	interval := w.link.cfg.KeepaliveInterval
+	quiet := time.NewTimer(interval)
 	defer quiet.Stop()
-	for ctx.Err() == nil {
-		messages := w.gather()
-		if messages == 0 {
-			select {
-			case <-w.link.wake:
-				continue
-			case <-ctx.Done():
-				continue
-			case <-quiet.C:
-				w.sequence++
-				w.buf = appendEmptyFrame(w.buf, KindKeepalive, w.sequence)
-			}
-		}
-		if err := writeAll(w.conn, w.buf, w.link.patience); err != nil {
+	defer w.end()
+	for keepalive := false; ctx.Err() == nil; {
+		if err := w.write(keepalive); err != nil {
 			return err
 		}
-		quiet.Reset(w.link.cfg.KeepaliveInterval)
-		w.link.stats.sent.Add(uint64(messages))
-		w.link.stats.sentBytes.Add(uint64(len(w.buf)))
+		keepalive = false
 		w.tellDrops()
+		select {
+		case <-w.link.wake:
+		case <-ctx.Done():
+		case <-quiet.C:
+			silent := w.silent()
+			if keepalive = silent >= interval; keepalive {
+				silent = 0
+			}
+			quiet.Reset(interval - silent)
+		}
 	}
 	return ctx.Err()
 }
 
-// gather fills buf with the frames of waiting messages, and gives their number. Messages leave the
-// queue one by one as they are encoded, so that its bounds are those of all that waits.
-func (w *writer) gather() (messages int) {
+// write writes what waits, and waits for the connection to take it. A keepalive stands before all.
+func (w *writer) write(keepalive bool) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for {
+		if len(w.rest) == 0 {
+			w.gather()
+		}
+		if keepalive && w.messages == 0 {
+			w.sequence++
+			w.buf = appendEmptyFrame(w.buf, KindKeepalive, w.sequence)
+			w.rest = w.buf
+		}
+		keepalive = false
+		if len(w.rest) == 0 {
+			return nil
+		}
+		if err := writeAll(w.conn, w.rest, w.link.patience); err != nil {
+			return err
+		}
+		w.rest = nil
+		w.wrote()
+	}
+}
+
+// try writes what waits, as far as that needs no waiting. It says false if there is something left to do.
+func (w *writer) try() bool {
+	if w.now == nil || !w.mu.TryLock() {
+		return false
+	}
+	defer w.mu.Unlock()
+	for !w.ended && len(w.rest) == 0 {
+		if w.gather(); len(w.rest) == 0 {
+			return w.link.queue.drops() == w.drops
+		}
+		n := w.now.write(w.rest)
+		if w.rest = w.rest[n:]; len(w.rest) == 0 {
+			w.wrote()
+		}
+	}
+	return false
+}
+
+// wrote notes that all of buf was written.
+func (w *writer) wrote() {
+	w.last = time.Now()
+	w.link.stats.sent.Add(uint64(w.messages))
+	w.link.stats.sentBytes.Add(uint64(len(w.buf)))
+	w.messages = 0
+}
+
+// silent gives for how long nothing has been written.
+func (w *writer) silent() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Since(w.last)
+}
+
+// end keeps messages for the next connection from being written to this one.
+func (w *writer) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = true
+}
+
+// gather fills buf with the frames of waiting messages. Messages leave the
+// queue one by one as they are encoded, so that its bounds are those of all that waits. Call it under mu.
+func (w *writer) gather() {
 	if cap(w.buf) > maxScratch {
 		w.buf = nil
 	}
-	w.buf = w.buf[:0]
+	w.buf, w.messages = w.buf[:0], 0
 	for len(w.buf) < writeStep {
 		m, ok := w.link.queue.take()
 		if !ok {
@@ -75,9 +147,9 @@ func (w *writer) gather() (messages int) {
 		}
 		w.buf = frame
 		w.sequence++
-		messages++
+		w.messages++
 	}
-	return messages
+	w.rest = w.buf
 }
 
 // append gives buf with the frame of m behind it.
@@ -103,6 +175,8 @@ func (w *writer) append(m consensus.Message) ([]byte, error) {
 
 // tellDrops reports what the queue had no room for since the last time.
 func (w *writer) tellDrops() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	drops := w.link.queue.drops()
 	if n := drops - w.drops; n > 0 {
 		w.drops = drops

@@ -41,7 +41,7 @@ func other(t *testing.T, id raft.ServerID, cluster string, rudeTo int, judge fun
 		if err != nil {
 			t.Fatal(err)
 		}
-		go func() { ended <- transport.Run(ctx, ln, func(consensus.Message) {}) }()
+		go func() { ended <- transport.Run(ctx, ln, func(...consensus.Message) {}) }()
 	}
 	t.Cleanup(func() {
 		stop()

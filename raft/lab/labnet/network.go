@@ -31,7 +31,7 @@ type Network struct {
 	rng        *rand.Rand
 	conditions lab.Network
 	ids        []raft.ServerID
-	receivers  []func(raft.Message) // nil: nobody is there
+	receivers  []func(...raft.Message) // nil: nobody is there
 	cut        []bool
 	cutLinks   map[[2]int]bool
 	counts     lab.Counts
@@ -62,7 +62,7 @@ func NewNetwork(ids []raft.ServerID, seed uint64, trace *Trace) *Network {
 	n := &Network{
 		codec: codec, trace: trace, ids: ids, rng: rand.New(rand.NewPCG(seed, 0)),
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
-		receivers: make([]func(raft.Message), len(ids)), cut: make([]bool, len(ids)), cutLinks: map[[2]int]bool{},
+		receivers: make([]func(...raft.Message), len(ids)), cut: make([]bool, len(ids)), cutLinks: map[[2]int]bool{},
 		votes: map[ballot]raft.ServerID{},
 	}
 	go n.run()
@@ -85,7 +85,7 @@ func (n *Network) Peers(from int) []raft.Peer {
 }
 
 // Attach lets server i receive; nil lets nobody be there.
-func (n *Network) Attach(i int, receiver func(raft.Message)) {
+func (n *Network) Attach(i int, receiver func(...raft.Message)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.receivers[i] = receiver
@@ -238,7 +238,7 @@ func (n *Network) run() {
 }
 
 // next takes the next packet if it is due, with who receives it; or tells how long to wait.
-func (n *Network) next() (p packet, receiver func(raft.Message), wait time.Duration) {
+func (n *Network) next() (p packet, receiver func(...raft.Message), wait time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if len(n.packets) == 0 {
@@ -254,7 +254,7 @@ func (n *Network) next() (p packet, receiver func(raft.Message), wait time.Durat
 	return p, n.receivers[p.to], 0
 }
 
-func (n *Network) deliver(p packet, receiver func(raft.Message)) {
+func (n *Network) deliver(p packet, receiver func(...raft.Message)) {
 	msg, err := n.codec.Decode(p.kind, p.payload)
 	if err != nil {
 		panic("labnet: a message came out other than it went in: " + err.Error())

@@ -23,7 +23,7 @@ func (r *Raft) ProposeAll(offers []Offer) {
 			p.refuse(err)
 		}
 	}
-	if r.post(event{offers: slab}) {
+	if r.postProposal(event{offers: slab}) {
 		return
 	}
 	refuseAll(slab, ErrClosed)

@@ -35,7 +35,7 @@ func (r *Raft) await(ctx context.Context, p *proposal) (Applied, error) {
 	}
 	done := newCaller()
 	p.to = done
-	if !r.post(event{proposal: p}) {
+	if !r.postProposal(event{proposal: p}) {
 		return Applied{}, ErrClosed
 	}
 	select {
@@ -66,7 +66,7 @@ func (r *Raft) Submit(command any) (Index, Term, error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	if !r.post(event{proposal: p}) {
+	if !r.postProposal(event{proposal: p}) {
 		return 0, 0, ErrClosed
 	}
 	if err := <-p.accepted; err != nil {

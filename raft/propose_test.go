@@ -119,7 +119,7 @@ func TestWithdrawnProposalIsNeverDone(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.taken.Store(true) // its caller gave up
-		r.post(event{proposal: p})
+		r.postProposal(event{proposal: p})
 		if _, err := r.Propose(context.Background(), "y"); err != nil {
 			t.Fatal(err)
 		}

@@ -17,10 +17,13 @@ type Raft struct {
 	clock func() time.Duration // the module's, from New on
 
 	mailbox   *mailbox
+	proposals *queue[event] // those that are not in the mailbox, since they may be held back
 	saver     *saver
 	applier   *applier
 	snapshots *snapshotter
 	status    atomic.Pointer[consensus.Status]
+	// uncommitted tells that this server leads, and that not all of its log is committed.
+	uncommitted atomic.Bool
 
 	started  atomic.Bool
 	stopOnce sync.Once
@@ -64,7 +67,7 @@ func New(cfg Config) (*Raft, error) {
 		cfg:     cfg,
 		peers:   newPeers(&cfg),
 		clock:   clockFrom(time.Now()),
-		mailbox: newMailbox(cfg.MaxMailboxBytes),
+		mailbox: newMailbox(cfg.MaxMailboxBytes), proposals: newQueue[event](),
 		stop:    make(chan struct{}),
 		done:    make(chan struct{}),
 		timer:   time.NewTimer(0),
@@ -88,7 +91,7 @@ func clockFrom(base time.Time) func() time.Duration {
 
 // makeOwners makes what has a goroutine of its own, besides the module.
 func (r *Raft) makeOwners() {
-	r.saver = &saver{persister: r.cfg.Persister, release: r.send, queue: newQueue[work](), stop: r.stop}
+	r.saver = &saver{persister: r.cfg.Persister, release: r.send, saved: r.drive, queue: newQueue[work](), stop: r.stop}
 	r.snapshots = &snapshotter{queue: newQueue[snapshotJob](), post: r.post, stop: r.stop}
 	if p, ok := r.cfg.Persister.(interface {
 		PrepareSnapshot(snapshot *consensus.Snapshot) error

@@ -73,6 +73,9 @@ func (r *Raft) run() error {
 // answered by a lease that had run out by then; and a heartbeat keeps this server quiet for an election timeout from when it came.
 func (r *Raft) gather(events []event) (_ []event, now time.Duration) {
 	events = r.mailbox.takeAll(events)
+	if !r.held() {
+		events = append(events, r.proposals.take(nil)...)
+	}
 	now = r.clock()
 	return events, now
 }
@@ -139,6 +142,7 @@ func (r *Raft) followConfiguration(facts []consensus.Fact) {
 func (r *Raft) publish() {
 	status := r.module.Status()
 	r.status.Store(&status)
+	r.uncommitted.Store(status.Role == consensus.Leader && status.CommitIndex < status.LastLogIndex)
 }
 
 // tell logs a fact: changes of role at Info, votes at Debug.
@@ -155,7 +159,7 @@ func (r *Raft) tell(fact consensus.Fact) {
 }
 
 // closeDoors refuses everything that comes from now on, and lets those go who wait at the doors.
-func (r *Raft) closeDoors() { r.unread = r.mailbox.shut() }
+func (r *Raft) closeDoors() { r.unread = append(r.mailbox.shut(), r.proposals.close()...) }
 
 // answerAll tells all who still wait that no answer will come. All goroutines have ended.
 func (r *Raft) answerAll() {

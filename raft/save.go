@@ -18,6 +18,7 @@ type work struct {
 type saver struct {
 	persister Persister
 	release   func([]Message) // sends promises
+	saved     func()          // is called when there are fewer works that wait
 	queue     *queue[work]
 	stop      <-chan struct{}
 	waiting   atomic.Int64 // works submitted whose promises have not been released
@@ -57,9 +58,32 @@ func (s *saver) run() error {
 				return fmt.Errorf("raft: cannot save, and may promise nothing any more: %w", err)
 			}
 		}
-		for _, w := range batch {
-			s.release(w.after)
-		}
+		// First, so that who comes from now on need not wait for these. What leaves at once then may overtake their promises.
 		s.waiting.Add(-int64(len(batch)))
+		s.release(promises(batch))
+		s.saved()
 	}
+}
+
+// promises gives those of all works. Of acknowledgements to one server the last says it all, unless it says less than the one before.
+func promises(batch []work) []Message {
+	var all []Message
+	for _, w := range batch {
+		for _, msg := range w.after {
+			if last := len(all) - 1; last >= 0 && includes(msg, all[last]) {
+				all[last] = msg
+			} else {
+				all = append(all, msg)
+			}
+		}
+	}
+	return all
+}
+
+// includes tells whether a message says all that an earlier one says.
+func includes(msg, earlier Message) bool {
+	now, ok := msg.(*consensus.AppendEntriesReply)
+	before, both := earlier.(*consensus.AppendEntriesReply)
+	return ok && both && now.Success && before.Success && now.Header == before.Header &&
+		now.MatchIndex >= before.MatchIndex && now.Round >= before.Round
 }

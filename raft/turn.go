@@ -9,6 +9,9 @@ import (
 // The module belongs to whoever has the turn. Who brings an event takes the turn itself, if it is free: so an event is in the log and on its
 // way to the other servers without a change of goroutines. If it is not free, who has it sees to it that the event is
 // taken: events that come meanwhile are one batch.
+//
+// Proposals are held back while the leader's disk is being written to for entries that are not committed yet: they would have to wait for
+// it all the same, and so they are one batch, one message and one write on each server. What ends that is heard of by a drive.
 
 // post brings an event. It says false, and drops it, if the server is closed.
 func (r *Raft) post(e event) bool {
@@ -19,9 +22,18 @@ func (r *Raft) post(e event) bool {
 	return true
 }
 
+// postProposal brings a proposal, or several.
+func (r *Raft) postProposal(e event) bool {
+	if !r.proposals.add(e) {
+		return false
+	}
+	r.drive()
+	return true
+}
+
 // drive takes what waits, if nobody else does.
 func (r *Raft) drive() {
-	if r.turn.TryLock() {
+	if r.due() && r.turn.TryLock() {
 		r.round()
 		r.yield()
 	}
@@ -30,10 +42,18 @@ func (r *Raft) drive() {
 // yield gives the turn away. What came meanwhile is for Raft.run: nobody who brings an event has to go on for others without end.
 func (r *Raft) yield() {
 	r.turn.Unlock()
-	if r.mailbox.waiting() {
+	if r.due() {
 		notify(r.mailbox.wake)
 	}
 }
+
+// due tells whether there is something to take now.
+func (r *Raft) due() bool {
+	return r.mailbox.waiting() || r.proposals.waiting() && !r.held()
+}
+
+// held tells whether proposals have to wait for more of them.
+func (r *Raft) held() bool { return r.uncommitted.Load() && r.saver.waiting.Load() > 0 }
 
 // round takes in all that waits, lets time pass, and carries out what the module wants, as one batch. It needs the turn. After a broken promise
 // of the algorithm no other round is begun.

@@ -93,7 +93,7 @@ func Restart(now time.Duration, cfg Config, saved Saved) (*Module, error) {
 // restore takes in what was saved. The state machine begins with the snapshot.
 func (m *Module) restore(saved Saved) {
 	m.log = log{base: saved.Base}
-	m.log.append(saved.Entries...)
+	m.log.load(saved.Entries)
 	m.configs = []placedConfig{{config: m.cfg.Founders}}
 	if saved.Snapshot != nil {
 		m.snapshot = saved.Snapshot

@@ -101,6 +101,7 @@ func (m *Module) restore(saved Saved) {
 		m.effects.Restore = saved.Snapshot
 		m.configs = []placedConfig{{index: saved.Snapshot.Index, config: saved.Snapshot.Config}}
 	}
+	m.commitIndex = max(m.commitIndex, saved.Commit)
 	m.config, m.configIndex = m.configs[0].config, m.configs[0].index
 	behind := m.snapshotIndex() + 1
 	m.noteConfigs(behind, m.log.slice(behind, m.log.lastIndex()))

@@ -353,6 +353,29 @@ func TestStatus(t *testing.T) {
 	}
 }
 
+// What storage knows to be committed goes to the state machine at once, before there is a leader.
+func TestWhatWasCommittedIsAppliedAtOnce(t *testing.T) {
+	saved := Saved{HardState: HardState{Term: 2}, Entries: []Entry{{Index: 1, Term: 1}, {Index: 2, Term: 2}, {Index: 3, Term: 2}}, Commit: 2}
+	m, err := Restart(0, validConfig(), saved)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := m.Flush(); len(e.Apply) != 2 || e.Apply[1].Index != 2 || m.Status().CommitIndex != 2 {
+		t.Errorf("%d entries are applied, up to %d", len(e.Apply), m.Status().CommitIndex)
+	}
+	saved.Commit = 4
+	if _, err := Restart(0, validConfig(), saved); err == nil || !strings.Contains(err.Error(), "index 4 was committed, but the log ends at 3") {
+		t.Errorf("committed beyond the log: %v", err)
+	}
+	var sum Saved
+	for _, commit := range []Index{1, 3, 2} {
+		sum.Add(Save{Commit: commit})
+	}
+	if sum.Commit != 3 {
+		t.Errorf("the sum of Saves has commitIndex %d", sum.Commit)
+	}
+}
+
 // The checker must see what it is for: each corruption of a module's state is named.
 func TestInvariantsAreSeenBroken(t *testing.T) {
 	for says, breakIt := range map[string]func(*Module){

@@ -128,8 +128,8 @@ bench-compare: ## measure the packages, and compare with the baseline by benchst
 bench-peers: ## beside hashicorp/raft, etcd, dragonboat: half an hour; a look: BENCHFLAGS='-rounds 1 -window 1s'; -help has more
 	@$(GO) -C $(PEERS) run . $(BENCHFLAGS)
 
-mutants: ## break the code on purpose, one rule at a time: a test must notice each
-	@$(GO) run ./scripts/mutants -run '$(RUN)'
+mutants: ## break the code on purpose, one rule at a time: a test must notice each (RUN=regexp; RESULTS=file, with which a run that was cut goes on)
+	@$(GO) run ./scripts/mutants -run '$(RUN)' -results '$(RESULTS)'
 
 lint: ## golangci-lint, pinned in scripts/tools (the first run builds it: minutes)
 	@$(TOOL) golangci-lint run ./...

@@ -84,7 +84,7 @@ torture: ## kill it at each system call, cut the power, fill the disk, damage it
 	done; \
 	echo; cat "$$report"; rm -f "$$report" "$$out"; exit $$failed
 
-attack: ## 10,000 idle connections, slow senders, garbage, bombs, flipped bits, storms: what a cluster under load withstands (half a minute)
+attack: ## 10,000 idle connections, slow senders, garbage, bombs, flipped bits, storms: what a cluster under load withstands, with and without TLS (a minute or two)
 	@ATTACK=1 $(GO) test -count=1 -timeout 5m -v -run '^TestAttacks' ./integration
 
 fuzz: ## each fuzzer of PKG for FUZZTIME (PKG=./rpc/... FUZZTIME=10s); what they find is kept in testdata, and `make test` runs it

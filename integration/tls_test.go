@@ -18,17 +18,7 @@ import (
 // startTLS starts three nodes with TLS on all ports.
 func startTLS(t *testing.T) (*Cluster, context.Context) {
 	t.Helper()
-	path := raftnode(t)
-	leavesNothing(t)
-	c, err := NewCluster(Config{Binary: path, Dir: t.TempDir(), TLS: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	c := newCluster(t, Config{TLS: true})
 	ctx := bounded(t)
 	start(ctx, t, c)
 	return c, ctx

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -46,7 +48,7 @@ func (s *server) dial() net.Conn {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(patience))
+	conn.SetDeadline(time.Now().Add(patience()))
 	return conn
 }
 
@@ -57,7 +59,17 @@ func (s *server) say(stream []byte) []byte {
 	if _, err := conn.Write(stream); err != nil {
 		s.t.Fatal(err)
 	}
-	back, _ := io.ReadAll(conn) // a reset is as good an end as any
+	return s.rest(conn)
+}
+
+// rest gives all that comes until the server closes the connection.
+func (s *server) rest(conn io.Reader) []byte {
+	s.t.Helper()
+	back, err := io.ReadAll(conn)
+	if errors.Is(err, os.ErrDeadlineExceeded) { // a reset, however, is as good an end as any
+		inVain.Store(true)
+		s.t.Errorf("the connection stays open; on it came %q", back)
+	}
 	return back
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"strings"
 	"sync"
@@ -109,7 +108,7 @@ func TestARemovedPeersConnectionSaysWhyItEnded(t *testing.T) {
 	s := startAlone(t, nil)
 	conn := s.enter(goodHello())
 	s.RemovePeer("b")
-	io.Copy(io.Discard, conn) // ends when s closes it
+	s.rest(conn)
 	if e := s.await(IncomingDown); e.Peer != "b" || e.Reason != errRemoved.Error() {
 		t.Errorf("event %q", e)
 	}
@@ -257,7 +256,11 @@ func TestAnUnknownServerThatIsLetInIsAnswered(t *testing.T) {
 // settled waits until there is a link to that server, or none.
 func (s *server) settled(id consensus.ServerID, there bool) {
 	s.t.Helper()
-	for (s.Link(id) != nil) != there {
+	for until := time.Now().Add(patience()); (s.Link(id) != nil) != there; {
+		if time.Now().After(until) {
+			inVain.Store(true)
+			s.t.Fatalf("it is %v that there is a link to %q", !there, id)
+		}
 		s.say([]byte("?")) // lets time pass
 	}
 }
@@ -280,7 +283,7 @@ func TestAnUnknownServerThatBecomesAPeerStays(t *testing.T) {
 		t.Errorf("the link goes to %s", link.where())
 	}
 	s.RemovePeer("x")
-	io.Copy(io.Discard, again)
+	s.rest(again)
 }
 
 func TestUnknownServersThatAreRefusedAreToldWhy(t *testing.T) {

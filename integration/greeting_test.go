@@ -255,7 +255,8 @@ func TestProcessesWithAWrongSetUp(t *testing.T) {
 	n1At, _ := n1.PeerAddr()
 	otherAt, _ := other.PeerAddr()
 	waits(ctx, t, with(victim, "--data-dir", filepath.Join(empty, "swapped"), "--dial", other.ID+"="+n1At+",n1="+otherAt), other.ID+` (`+n1At+`) was asked for the cluster's id: the server there is "n1"`)
-	waits(ctx, t, append(with(victim, "--data-dir", filepath.Join(empty, "other")), "--cluster-id", "another"), `belongs to cluster "`)
+	refuses(t, append(with(victim, "--data-dir", filepath.Join(empty, "given")), "--cluster-id", "another"), 1, "knows this node", "must not come back empty")
+	waits(ctx, t, append(with(victim, "--id", "n9", "--data-dir", filepath.Join(empty, "other"), "--listen-peer", anyPort), "--join", "--cluster-id", "another"), `belongs to cluster "`)
 	refuses(t, with(victim, "--data-dir", filepath.Join(empty, "wiped")), 1, "its data directory was lost or exchanged", "must not come back empty")
 	for who, term := range terms(ctx, t, c, victim) {
 		if before[who] != term {

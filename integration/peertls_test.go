@@ -99,7 +99,9 @@ func wrongCallers(t *testing.T, c *Cluster, g greeting) map[string]caller {
 		t.Fatal(err)
 	}
 	says := append(g.bytes(), upheaval()...)
-	shows := func(cert tls.Certificate) *tls.Config { return &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{cert}} }
+	shows := func(cert tls.Certificate) *tls.Config {
+		return &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{cert}}
+	}
 	forged := func(change func(cert *x509.Certificate)) *tls.Config { return shows(forge(t, c.secrets.dir, change)) }
 	good := func(*x509.Certificate) {}
 	old, another := forged(good), g

@@ -194,7 +194,7 @@ func (n *node) connect() (err error) {
 	n.service, err = server.New(server.Config{
 		Raft: n.raft, Store: store, ClientAddress: n.clientAddress(address), Cluster: n.clusterID, Version: version(),
 		TLS:  n.secrets.toOthers(),
-		Disk: n.space.status,
+		Disk: n.space.status, Certificates: n.secrets.certificates,
 	})
 	if err != nil {
 		return err

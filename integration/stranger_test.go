@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/raftnode/raft/kv/client"
 )
 
 // settled waits until all of the cluster follow one leader in the same configuration, which is committed, and gives its index.
@@ -128,4 +130,73 @@ func enter(t *testing.T, n *Node, g greeting, id string, configuration uint64) n
 		t.Fatalf("%s does not let %s in: %q", n.ID, id, rest)
 	}
 	return conn
+}
+
+// A member that was cut off missed that two were added, all others it knew were removed, and one of them added again: it follows a leader that it does not know, and one
+// that it knows as removed. It could not catch up without either.
+func TestAMemberFollowsALeaderThatItDoesNotKnow(t *testing.T) {
+	c := newGrowing(t, 2)
+	ctx := bounded(t)
+	start(ctx, t, c)
+	n1, n2, n3 := c.everyone[0], c.everyone[1], c.everyone[2]
+	n4, n5 := c.everyone[3], c.everyone[4]
+	kv, err := client.New(client.Config{Endpoints: c.Endpoints()[1:], Timeout: patience}) // n1 will have no leader
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kv.Close()
+	write := func(key string) func() error {
+		return func() error {
+			_, err := kv.Put(ctx, key, []byte("x"))
+			return err
+		}
+	}
+	lead := func(n *Node) {
+		t.Helper()
+		if err := poll(ctx, n.ID+" to lead", func() (bool, error) {
+			now, err := kv.TransferLeadership(ctx, n.ID)
+			return err == nil && now.Leader == n.ID, c.Crashed()
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do := func(steps ...func() error) {
+		t.Helper()
+		for i, step := range steps {
+			if err := step(); err != nil {
+				t.Fatalf("step %d: %v%s", i, err, c.lastWords())
+			}
+		}
+	}
+	add := func(n *Node) func() error { return func() error { return c.Add(ctx, n) } }
+	remove := func(n *Node) func() error { return func() error { return c.Remove(ctx, n) } }
+
+	lead(n2)
+	c.Isolate(n1)
+	do(add(n4), add(n5), remove(n3), remove(n2), write("without n1")) // which knows n1, n2 and n3
+	c.Heal()
+	if _, err := c.WaitConverged(ctx); err != nil {
+		t.Fatalf("%v%s", err, c.lastWords())
+	}
+
+	lead(n5)
+	do(remove(n4))
+	settled(ctx, t, c) // n1 knows that n4 was removed
+	do(add(n3))        // with its directory
+	settled(ctx, t, c)
+	c.Isolate(n1)
+	do(add(n4))
+	lead(n4)
+	do(write("by n4"))
+	before, err := c.Status(ctx, n4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Heal() // n4 alone can bring n1 the configuration with n4
+	if _, err := c.WaitApplied(ctx, n1, before.LastIndex); err != nil {
+		t.Fatalf("%v%s", err, c.lastWords())
+	}
+	if after, err := c.Status(ctx, n4); err != nil || after.Role != "leader" || after.Term != before.Term {
+		t.Errorf("n4, leader of term %d, is %s of term %d, %v", before.Term, after.Role, after.Term, err)
+	}
 }

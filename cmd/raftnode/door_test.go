@@ -1,8 +1,10 @@
 package main
 
 import (
+	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -87,4 +89,55 @@ func TestWhoWaitsToBeAddedIsNoWarning(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Who came in because it might be a leader goes when this node's configuration is as late, and it is not in it.
+func TestWhoWasLetInGoesWhenMoreIsKnown(t *testing.T) {
+	dir := t.TempDir()
+	p := begin(t, alone(dir)...)
+	p.await(t, "serving")
+	here := readAddresses(t, dir)
+	events := make(chan rpc.Event, 1000)
+	stranger, err := rpc.New(rpc.Config{
+		Cluster: clusterOf(t, dir), ID: "n9", Peers: map[raft.ServerID]string{"n1": here.Peer}, Address: "127.0.0.1:1", Store: "n9's",
+		Incarnation: func(raft.ServerID) string { return firstStart }, Membership: func() string { return "1" }, OnEvent: func(e rpc.Event) { events <- e },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- stranger.Run(t.Context(), ln, func(consensus.Message) {}) }()
+	await := func(kind rpc.EventKind) rpc.Event {
+		t.Helper()
+		for late := time.After(patience); ; {
+			select {
+			case e := <-events:
+				if e.Kind == kind {
+					return e
+				}
+			case <-late:
+				t.Fatalf("there is no event %q", kind)
+			}
+		}
+	}
+	await(rpc.LinkUp)
+	if status, answer := ask(t, "POST", here.Client, "/v1/members", `{"op":"add-learner","id":"n2","address":"127.0.0.1:1"}`); status != 200 {
+		t.Fatalf("a change of the members: %d %s", status, answer)
+	}
+	await(rpc.LinkDown)
+	if e := await(rpc.DialRefused); !strings.Contains(e.Reason, `server "n9" is no member of the cluster`) {
+		t.Errorf("event %q", e)
+	}
+	if err := stranger.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	p.stop()
+	p.end(t, 0)
 }

@@ -124,6 +124,8 @@ func TestReloadTellsAndKeeps(t *testing.T) {
 		}
 	}
 	now = then.Add(395 * 24 * time.Hour)
+	s.warn()
+	out.Reset()
 	s.reload() // asked to read it again, it says it again
 	if strings.Count(out.String(), "expires in 5 days") != 1 {
 		t.Errorf("when it is read again it says %s", out.String())

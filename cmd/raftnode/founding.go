@@ -103,13 +103,13 @@ func (n *node) given(ctx context.Context) error {
 		return nil
 	}
 	n.log.Info("asks the others whether they had this node already: its directory is empty", "others", len(known))
-	switch id, err := n.askFounder(ctx); {
+	switch told, err := n.askFounder(ctx); {
 	case errors.Is(err, errApart): // which the given id settles
 		return nil
 	case err != nil:
 		return err
-	case id != "" && id != n.config.clusterID:
-		n.log.Warn(fmt.Sprintf("the others belong to cluster %q, but --cluster-id is %q: they will refuse this node. Leave the flag out, or give it its own addresses", id, n.config.clusterID))
+	case told != "" && told != n.config.clusterID:
+		n.log.Warn(fmt.Sprintf("the others belong to cluster %q, but --cluster-id is %q: they will refuse this node. Leave the flag out, or give it its own addresses", told, n.config.clusterID))
 	}
 	return nil
 }

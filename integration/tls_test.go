@@ -100,6 +100,11 @@ func TestCertificatesAreExchangedUnderLoad(t *testing.T) {
 	goOn()
 	exchange(t, c)
 	reload(`read again, for new connections`, 2) // of both ports
+	for _, n := range c.Nodes() {
+		if status, err := c.Status(ctx, n); err != nil || len(status.Certificates) != 2 || time.Until(status.Certificates[0].NotAfter) > secretFor/2 || status.Certificates[1].DaysLeft != 0 {
+			t.Errorf("the status of %s tells of the certificates %+v, %v", n.ID, status.Certificates, err)
+		}
+	}
 	goOn()
 	for _, n := range c.Nodes() {
 		if err := os.WriteFile(certs.CertFiles(c.secrets.dir, n.ID).Cert, []byte("broken\n"), 0o600); err != nil {

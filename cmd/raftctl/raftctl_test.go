@@ -215,7 +215,7 @@ func TestStatusShowsEveryEndpoint(t *testing.T) {
 	for _, line := range strings.Split(ports.Replace(stdout), "\n") {
 		rows = append(rows, strings.Join(strings.Fields(line), " "))
 	}
-	want := "ENDPOINT ID ROLE TERM COMMIT APPLIED LAST SNAPSHOT LEADER FREE\nA n1 leader 2 0 0 10 - n1 -\nB n2 no member 2 0 0 10 7 - -\nC - refused - - - - - - -\n"
+	want := "ENDPOINT ID ROLE TERM COMMIT APPLIED LAST SNAPSHOT LEADER FREE CERT\nA n1 leader 2 0 0 10 - n1 - -\nB n2 no member 2 0 0 10 7 - - -\nC - refused - - - - - - - -\n"
 	if got := strings.Join(rows, "\n"); got != want || exit != 0 {
 		t.Errorf("exit %d\n%s", exit, got)
 	}

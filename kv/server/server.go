@@ -50,6 +50,8 @@ type Config struct {
 
 	// Disk tells of the disk that the data is on, as far as somebody watches it. Default: nobody does.
 	Disk func() (disk api.Disk, watched bool)
+	// Certificates tells of the certificates that this server shows, for /v1/status. Default: it has none.
+	Certificates func() []api.Certificate
 
 	// MaxRequests bounds the requests in work. Default 4096.
 	MaxRequests int
@@ -78,6 +80,9 @@ func New(cfg Config) (*Server, error) {
 	}
 	if cfg.Disk == nil {
 		cfg.Disk = func() (api.Disk, bool) { return api.Disk{}, false }
+	}
+	if cfg.Certificates == nil {
+		cfg.Certificates = func() []api.Certificate { return nil }
 	}
 	if cfg.MaxRequests <= 0 {
 		cfg.MaxRequests = 4096

@@ -110,7 +110,7 @@ func TestWhoWasLetInGoesWhenMoreIsKnown(t *testing.T) {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- stranger.Run(t.Context(), ln, func(consensus.Message) {}) }()
+	go func() { ended <- stranger.Run(t.Context(), ln, func(...consensus.Message) {}) }()
 	await := func(kind rpc.EventKind) rpc.Event {
 		t.Helper()
 		for late := time.After(patience); ; {

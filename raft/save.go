@@ -17,6 +17,7 @@ type work struct {
 // all before it are on stable storage.
 type saver struct {
 	persister Persister
+	mark      func() error    // the Persister's Mark, or nil
 	release   func([]Message) // sends promises
 	queue     *queue[work]
 	stop      <-chan struct{}
@@ -35,7 +36,7 @@ func (s *saver) submit(w work) {
 }
 
 // run writes until stop, and ends with the first error. All that waits is one batch: while one fsync is under
-// way, the next batch gathers.
+// way, the next batch gathers. It marks when nothing waits any more: no promise rests on that.
 func (s *saver) run() error {
 	var batch []work
 	var saves []consensus.Save
@@ -60,6 +61,11 @@ func (s *saver) run() error {
 		for _, w := range batch {
 			s.release(w.after)
 		}
-		s.waiting.Add(-int64(len(batch)))
+		if left := s.waiting.Add(-int64(len(batch))); left > 0 || s.mark == nil {
+			continue
+		}
+		if err := s.mark(); err != nil {
+			return fmt.Errorf("raft: cannot mark what was saved, and may promise nothing any more: %w", err)
+		}
 	}
 }

@@ -22,7 +22,7 @@ type Recovery struct {
 	Bytes    int64 // of all segments, behind the repair
 	Records  uint64
 	LastSeq  uint64 // number of the last record; the ones before the first are gone
-	Overhead uint64 // records that are overwritten entries, older hard states and marks
+	Written  int    // entries in the files: also those that others have replaced since, or that the base has passed
 
 	Snapshot      consensus.Position // of the newest snapshot; zero if there is none
 	SnapshotFile  string
@@ -76,7 +76,9 @@ type scanner struct {
 	snapshot *consensus.Snapshot // without its data, unless keep
 
 	records  uint64
-	seq      uint64 // of the last good record
+	written  int               // entries in them
+	spare    []consensus.Entry // of the record before, for the next
+	seq      uint64            // of the last good record
 	lastKind recordType
 	tail     segment // the last segment
 	tailSize int64   // of its good part
@@ -212,7 +214,7 @@ func (s *scanner) record(f *segmentFile) (*badFrame, error) {
 	if bad != nil || err != nil {
 		return bad, err
 	}
-	r, err := decodeRecord(payload)
+	r, err := decodeRecord(payload, s.spare[:0])
 	switch isFirst := start == 0; {
 	case err != nil:
 	case r.seq != s.seq+1:
@@ -228,6 +230,10 @@ func (s *scanner) record(f *segmentFile) (*badFrame, error) {
 	}
 	s.seq, s.lastKind = r.seq, r.kind
 	s.records++
+	s.written += len(r.entries)
+	if r.entries != nil {
+		s.spare = r.entries
+	}
 	s.unproven = append(s.unproven, start)
 	if open := r.seq - r.synced(); open < uint64(len(s.unproven)) {
 		s.unproven = s.unproven[uint64(len(s.unproven))-open:]
@@ -235,7 +241,7 @@ func (s *scanner) record(f *segmentFile) (*badFrame, error) {
 	if s.visit == nil {
 		return nil, nil
 	}
-	return nil, s.visit(publicRecord(&r, f, start))
+	return nil, visitRecord(s.visit, &r, f, start)
 }
 
 // saved gives what was kept: the sum of all Saves.
@@ -250,7 +256,7 @@ func (s *scanner) report(list []segment) Recovery {
 	r := Recovery{
 		Cluster: s.id.cluster, Node: s.id.node, Store: s.id.store,
 		Segments: len(list), Bytes: s.bytes, Records: s.records, LastSeq: s.seq,
-		Overhead: s.records - min(s.records, uint64(live)),
+		Written: s.written,
 		Snapshot: m.Position, SnapshotBytes: int64(m.file.bytes), Base: m.base,
 		Entries: int(live), LastIndex: s.state.last, LastTerm: s.state.lastTerm(),
 		Term: s.state.hard.Term, VotedFor: s.state.hard.VotedFor, Commit: s.state.commit,

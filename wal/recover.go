@@ -256,7 +256,7 @@ func (s *scanner) report(list []segment) Recovery {
 	r := Recovery{
 		Cluster: s.id.cluster, Node: s.id.node, Store: s.id.store,
 		Segments: len(list), Bytes: s.bytes, Records: s.records, LastSeq: s.seq,
-		Written: s.written,
+		Written:  s.written,
 		Snapshot: m.Position, SnapshotBytes: int64(m.file.bytes), Base: m.base,
 		Entries: int(live), LastIndex: s.state.last, LastTerm: s.state.lastTerm(),
 		Term: s.state.hard.Term, VotedFor: s.state.hard.VotedFor, Commit: s.state.commit,

@@ -12,9 +12,8 @@ import (
 const maxRunBytes = 64 << 10
 
 const (
-	minEntryBytes = 3                                           // term, kind, length
-	maxEntryHead  = 2*binary.MaxVarintLen64 + 1                 // the same at their longest
-	maxRunHead    = checksumBytes + 1 + 4*binary.MaxVarintLen64 // what stands before the first entry, at its longest
+	maxEntryHead = 2*binary.MaxVarintLen64 + 1                 // term, kind and length of an entry, at their longest
+	maxRunHead   = checksumBytes + 1 + 4*binary.MaxVarintLen64 // what stands before the first entry, at its longest
 )
 
 // run gathers consecutive entries for one record of type entries. Its zero value is ready for the first.
@@ -60,18 +59,18 @@ func (r *run) payload(s salt, seq, back uint64) []byte {
 	return payload
 }
 
-// entries takes the body of a record of type entries, and puts them behind into, which is empty. It takes memory for no more of them than
-// the record has bytes for, and never for many: a record of more than one is short.
+// entries takes the body of a record of type entries, and puts them behind into, which is empty. It takes memory for those that
+// are there, whatever their count says, and they cannot be many: a record of more than one is short.
 func (d *decoder) entries(into []consensus.Entry) []consensus.Entry {
 	first, count := d.uvarint(), d.uvarint()
-	if count == 0 || count > uint64(len(d.rest)/minEntryBytes) || count > 1 && len(d.rest) > maxRunBytes || first+count-1 < first {
+	if count == 0 || count > 1 && len(d.rest) > maxRunBytes || first+count-1 < first {
 		d.bad = true
 		return nil
 	}
 	for i := range count {
 		e := consensus.Entry{Index: consensus.Index(first + i), Term: consensus.Term(d.uvarint()), Kind: consensus.EntryKind(d.byte())}
 		n := d.uvarint()
-		if n > uint64(len(d.rest)) {
+		if d.bad || n > uint64(len(d.rest)) {
 			d.bad = true
 			return nil
 		}

@@ -15,15 +15,17 @@ type recordFilter struct {
 	from, to uint64 // index of entries; 0: no limit
 	term     uint64 // 0: any
 	types    []string
-	first    place // of the first one, for last
+	first    recordPlace // of the first one, for last
 }
 
-// place is where a record stands, or an entry of one.
-type place struct{ seq, index uint64 }
+// recordPlace is where a record stands, or an entry of one.
+type recordPlace struct{ seq, index uint64 }
 
-func placeOf(r *wal.Record) place { return place{r.Seq, uint64(r.Entry.Index)} }
+func placeOf(r *wal.Record) recordPlace { return recordPlace{r.Seq, uint64(r.Entry.Index)} }
 
-func (p place) before(q place) bool { return p.seq < q.seq || p.seq == q.seq && p.index < q.index }
+func (p recordPlace) before(q recordPlace) bool {
+	return p.seq < q.seq || p.seq == q.seq && p.index < q.index
+}
 
 func recordTypes() []string { return []string{"hard", "entry", "mark", "snapshot", "start"} }
 
@@ -70,7 +72,7 @@ func (f *recordFilter) findFirst(dir string) error {
 	if f.last == 0 {
 		return nil
 	}
-	var last []place // ones so far
+	var last []recordPlace // ones so far
 	_, err := scanLog(dir, func(r wal.Record) error {
 		if !f.match(&r) {
 			return nil

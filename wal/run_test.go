@@ -155,13 +155,24 @@ type tearing struct {
 	acked consensus.Saved
 }
 
-func newTearing(t *testing.T, second ...consensus.Save) *tearing {
+// newTearing makes one whose second batch begins so many bytes behind the beginning of a sector.
+func newTearing(t *testing.T, phase int64, second ...consensus.Save) *tearing {
 	t.Helper()
 	dir := t.TempDir()
 	l := mustOpen(t, dir, wideOptions)
-	first := consensus.Save{HardState: hard(1, "n1"), Entries: sizedEntries(1, 1, 40, 1000)}
+	first := consensus.Save{HardState: hard(1, "n1"), Entries: sizedEntries(1, 1, 39, 1000)}
 	mustSave(t, l, first)
+	const least = 300 // so that all lengths take two bytes
+	before := l.tail
+	mustSave(t, l, consensus.Save{Entries: sizedEntries(40, 1, 1, least)})
+	beside := l.tail - before - least
+	pad := sizedEntries(40, 1, 1, least+int((phase-l.tail-beside-least)%sectorBytes+sectorBytes)%sectorBytes)
+	mustSave(t, l, consensus.Save{Entries: pad})
+	first.Entries = append(first.Entries, pad...)
 	begin := l.tail
+	if begin%sectorBytes != phase {
+		t.Fatalf("the batch begins at %d, not %d behind the beginning of a sector", begin, phase)
+	}
 	if err := l.Save(second); err != nil {
 		t.Fatal(err)
 	}
@@ -187,15 +198,20 @@ func TestTornRecordOfManySectors(t *testing.T) {
 	}
 	random := rand.New(rand.NewPCG(21, 22))
 	tried := 0
-	for name, second := range map[string][]consensus.Save{
-		"random data": {{HardState: hard(2, "n2"), Entries: sizedEntries(41, 2, 150, 1000)}},
-		"zeros in it": {{Entries: zeros}},
-		"one entry":   {{Entries: sizedEntries(41, 1, 1, 300_000)}},
-		"short ones":  {{Entries: sizedEntries(41, 1, 9000, 3)}},
+	for name, test := range map[string]struct {
+		phase  int64
+		second []consensus.Save
+	}{
+		"random data":                     {33, []consensus.Save{{HardState: hard(2, "n2"), Entries: sizedEntries(41, 2, 150, 1000)}}},
+		"zeros in it":                     {0, []consensus.Save{{Entries: zeros}}},
+		"one entry":                       {200, []consensus.Save{{Entries: sizedEntries(41, 1, 1, 300_000)}}},
+		"short ones":                      {400, []consensus.Save{{Entries: sizedEntries(41, 1, 9000, 3)}}},
+		"a sector ends in its length":     {sectorBytes - 1, []consensus.Save{{Entries: zeros}}},
+		"a sector ends in its length too": {sectorBytes - 2, []consensus.Save{{Entries: sizedEntries(41, 1, 150, 1000)}}},
 	} {
-		e := newTearing(t, second...)
+		e := newTearing(t, test.phase, test.second...)
 		states := e.states()
-		for range 300 {
+		for range tries(30, 500) {
 			tried++
 			unit := []int{sectorBytes, 4096}[random.IntN(2)]
 			size := len(e.data)
@@ -224,6 +240,14 @@ func TestTornRecordOfManySectors(t *testing.T) {
 	reportCount(t, tried, "writes of long records that nobody acknowledged and that reached the disk in part, in any order: all cut where they are torn")
 }
 
+// tries is how often to try something with random numbers.
+func tries(few, many int) int {
+	if torture() {
+		return many
+	}
+	return few
+}
+
 // The same damage to what was acknowledged is refused, whether a mark says so or the records of the next Save.
 func TestDamagedLongRecordThatWasAcknowledged(t *testing.T) {
 	random := rand.New(rand.NewPCG(23, 24))
@@ -248,7 +272,7 @@ func TestDamagedLongRecordThatWasAcknowledged(t *testing.T) {
 		}
 		content := files(t, dir)
 		b := newBench(t, content, segmentName(1))
-		for range 200 {
+		for range tries(20, 500) {
 			data := slices.Clone(content[segmentName(1)])
 			at := int(begin) + random.IntN(int(end-begin))
 			switch random.IntN(3) {

@@ -106,6 +106,7 @@ func TestRecordsOfEntriesThatNobodyWrites(t *testing.T) {
 		want string
 	}{
 		"no entry":                   {string(uvarints(8, 0)), "do not fit"},
+		"no entry from 0 on":         {string(uvarints(0, 0)), "do not fit"},
 		"no body":                    {"", "do not fit"},
 		"more than there are":        {string(uvarints(8, 3)) + entry(6, 1, "a") + entry(6, 1, "b"), "do not fit"},
 		"far more than there are":    {string(uvarints(8, math.MaxUint64-8)) + entry(6, 1, "a"), "do not fit"},

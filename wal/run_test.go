@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -128,12 +129,19 @@ func TestRecordsOfEntriesThatNobodyWrites(t *testing.T) {
 		payload := appendHead(nil, recordEntries, last.Seq+1, 1)
 		payload = append(payload, test.body...)
 		mustIdentity(t, content).salt().seal(payload)
-		if spare, err := decodeRecord(payload, nil); err == nil && test.want == "do not fit" {
-			t.Errorf("%s: decoded to %d entries", name, len(spare.entries))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		r, err := decodeRecord(payload, nil)
+		runtime.ReadMemStats(&after)
+		if err == nil && test.want == "do not fit" {
+			t.Errorf("%s: decoded to %d entries", name, len(r.entries))
+		}
+		if bytes := after.TotalAlloc - before.TotalAlloc; bytes > 64<<10 {
+			t.Errorf("%s: %d bytes of memory were taken", name, bytes)
 		}
 		name1 := segmentName(1)
 		content[name1] = append(append(slices.Clone(content[name1]), uvarints(uint64(len(payload)))...), payload...)
-		_, err := Open(dirWith(t, content), testOptions)
+		_, err = Open(dirWith(t, content), testOptions)
 		if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), fmt.Sprintf("offset %d", last.Offset+last.Bytes)) {
 			t.Errorf("%s: open: %v", name, err)
 		}

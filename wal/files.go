@@ -20,6 +20,12 @@ const (
 // also when dir is there: the process that made it may have been killed before it could.
 func makeDir(dir string, syncDir func(string) error) error {
 	err := os.Mkdir(dir, dirMode)
+	if err == nil {
+		// The same holds of the directory above, which is the last one that was there.
+		if err := syncDir(filepath.Dir(filepath.Dir(dir))); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := makeDir(filepath.Dir(dir), syncDir); err != nil {
 			return err

@@ -22,6 +22,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// nodes is how many the tests start.
+const nodes = 3
+
 // busy is the processor time that a child takes.
 const busy = 100 * time.Millisecond
 
@@ -55,7 +58,7 @@ func start(t *testing.T, what string) *Cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := Start(self, t.TempDir(), func(_ *Cluster, _ int, dir string) []string { return []string{"child", dir, what} })
+	c, err := Start(nodes, self, t.TempDir(), func(_ *Cluster, _ int, dir string) []string { return []string{"child", dir, what} })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +72,7 @@ func start(t *testing.T, what string) *Cluster {
 
 func (c *Cluster) await(t *testing.T, name string) {
 	t.Helper()
-	for i := range Nodes {
+	for i := range nodes {
 		_, err := c.Await(t.Context(), name, func(context.Context, int) bool {
 			_, err := os.Stat(filepath.Join(c.dir, fmt.Sprintf("n%d", i+1), name))
 			return err == nil
@@ -93,7 +96,7 @@ func TestUsage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range Nodes {
+	for i := range nodes {
 		if err := c.nodes[i].cmd.Process.Signal(syscall.SIGUSR1); err != nil {
 			t.Fatal(err)
 		}

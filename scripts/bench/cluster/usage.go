@@ -26,7 +26,7 @@ type Usage struct {
 // Usage asks the kernel. Leader is the index of a process; a nil counter counts nothing.
 func (c *Cluster) Usage(leader int, syncs *SyncCounter) (Usage, error) {
 	var sum Usage
-	for i, n := range c.nodes {
+	for i, n := range c.running() {
 		one, err := usageOf(n.cmd.Process.Pid)
 		if err != nil {
 			return sum, fmt.Errorf("cluster: process %d: %w", i+1, err)

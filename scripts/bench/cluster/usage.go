@@ -51,6 +51,16 @@ func (c *Cluster) Usage(leader int, syncs *SyncCounter) (Usage, error) {
 	return sum, err
 }
 
+// FreeMemory is what the machine can give without swapping.
+func FreeMemory() (int64, error) {
+	info, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0, err
+	}
+	kib, err := parseField(info, "MemAvailable:")
+	return kib << 10, err
+}
+
 func usageOf(pid int) (u Usage, err error) {
 	file := func(name string) []byte {
 		b, readErr := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, name))

@@ -18,7 +18,7 @@ type snapshot struct {
 	err       error
 }
 
-// Sample runs the load, and looks at the processes at both ends of the window. Leader is the number of the process whose share is told apart.
+// Sample runs the load, and looks at the processes at both ends of the window, which ends early with ctx. Leader is the number of the process whose share is told apart.
 func Sample(ctx context.Context, c *cluster.Cluster, leader int, target load.Target, cfg load.Config, countSyncs bool) (report.Sample, error) {
 	var syncs *cluster.SyncCounter
 	if countSyncs {
@@ -30,10 +30,14 @@ func Sample(ctx context.Context, c *cluster.Cluster, leader int, target load.Tar
 	}
 	look := func(at time.Duration) <-chan snapshot {
 		seen := make(chan snapshot, 1)
-		time.AfterFunc(at, func() {
+		go func() {
+			select {
+			case <-time.After(at):
+			case <-ctx.Done(): // so does the load
+			}
 			usage, err := c.Usage(leader, syncs)
 			seen <- snapshot{usage, ownCPU(), err}
-		})
+		}()
 		return seen
 	}
 	from, until := look(cfg.WarmUp), look(cfg.WarmUp+cfg.Duration)

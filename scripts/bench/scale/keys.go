@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/raftnode/raft/kv/client"
+	"github.com/raftnode/raft/raft/consensus"
+	"github.com/raftnode/raft/scripts/bench/cluster"
+	"github.com/raftnode/raft/scripts/bench/report"
+)
+
+var snapshotTook = report.Column{Title: "snapshot", Unit: "s", Plot: true}
+
+const (
+	keyValueBytes = 32
+	// keyBytes is about what a key takes of a node's memory while it starts: the snapshot is in memory, the store, and garbage.
+	keyBytes = 450
+)
+
+func growKeys(b *bench, ctx context.Context, found *report.Study) error {
+	for _, n := range b.keys {
+		if note := lacksMemory(int64(n) * keyBytes * 3); note != "" {
+			row(found, report.Row{Series: "writes", At: float64(n), Label: count(n), Note: note})
+			continue
+		}
+		if err := b.withKeys(ctx, n, found); err != nil {
+			return fmt.Errorf("%s keys: %w", count(n), err)
+		}
+	}
+	return nil
+}
+
+func (b *bench) withKeys(ctx context.Context, n int, found *report.Study) (err error) {
+	c, err := b.cluster(3)
+	if err != nil {
+		return err
+	}
+	defer stop(c, &err)
+	if err := prepareKeys(c, n, keyValueBytes); err != nil {
+		return err
+	}
+	began := time.Now()
+	leader, err := begin(ctx, c, 0, 1, 2)
+	if err != nil {
+		return err
+	}
+	after, err := served(ctx, c, began, leader)
+	if err != nil {
+		return err
+	}
+	add := func(series string, values map[string]float64) {
+		row(found, report.Row{Series: series, At: float64(n), Label: count(n), Values: values})
+	}
+	for _, kind := range []struct {
+		series string
+		reads  float64
+	}{{"writes", 0}, {"reads", 1}} {
+		values, err := b.measure(ctx, c, leader, b.config(n, keyValueBytes, kind.reads))
+		if err != nil {
+			return err
+		}
+		if kind.reads == 0 {
+			values[started.Title] = after[0].Seconds()
+		}
+		add(kind.series, values)
+	}
+	values, err := b.besideSnapshot(ctx, c, leader, n)
+	if err != nil {
+		return err
+	}
+	add("writes, snapshot", values)
+	return nil
+}
+
+// prepareKeys gives three nodes a snapshot with so many keys, and nothing behind it.
+func prepareKeys(c *cluster.Cluster, n, valueBytes int) error {
+	h := newHistory(n, valueBytes)
+	p := place{snapshot: consensus.Index(n), last: consensus.Index(n)}
+	var err error
+	if p.state, err = h.state(p.snapshot); err != nil {
+		return err
+	}
+	return h.prepare(c, all(p, 3)...)
+}
+
+// besideSnapshot writes while the leader takes a snapshot.
+func (b *bench) besideSnapshot(ctx context.Context, c *cluster.Cluster, leader, keys int) (map[string]float64, error) {
+	cfg := b.config(keys, keyValueBytes, 0)
+	cl, err := client.New(client.Config{Endpoints: []string{c.Client[leader]}, Timeout: time.Minute})
+	if err != nil {
+		return nil, err
+	}
+	defer cl.Close()
+	type taken struct {
+		took time.Duration
+		err  error
+	}
+	done := make(chan taken, 1)
+	time.AfterFunc(cfg.WarmUp, func() {
+		began := time.Now()
+		_, err := cl.Snapshot(ctx, c.Client[leader])
+		done <- taken{time.Since(began), err}
+	})
+	values, err := b.measure(ctx, c, leader, cfg)
+	snapshot := <-done
+	if err != nil {
+		return nil, err
+	}
+	if snapshot.err != nil {
+		return nil, fmt.Errorf("snapshot: %w", snapshot.err)
+	}
+	values[snapshotTook.Title] = snapshot.took.Seconds()
+	return values, nil
+}

@@ -179,3 +179,37 @@ func TestDiskRefusesMemory(t *testing.T) {
 		t.Error("a directory that is not there is on a disk")
 	}
 }
+
+// One that is killed is gone without being missed, and comes back on its files and at its address.
+func TestKillAndRun(t *testing.T) {
+	c := start(t, "work")
+	c.await(t, "ready")
+	old, addr := c.nodes[1].cmd.Process.Pid, c.Client[1]
+	c.Kill(1)
+	if err := syscall.Kill(old, 0); !errors.Is(err, syscall.ESRCH) {
+		t.Errorf("process %d is still there: %v", old, err)
+	}
+	if err := c.Gone(); err != nil {
+		t.Error(err)
+	}
+	before, err := c.Usage(0, nil)
+	if err != nil || before.Resident == 0 {
+		t.Errorf("%v, %+v", err, before)
+	}
+	if err := os.Remove(filepath.Join(c.Dir(1), "ready")); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Run(1); err != nil {
+		t.Fatal(err)
+	}
+	c.await(t, "ready")
+	if after, err := c.Usage(0, nil); err != nil || after.Resident <= before.Resident || c.Client[1] != addr {
+		t.Errorf("%v, %+v after %+v", err, after, before)
+	}
+}
+
+func TestFreeMemory(t *testing.T) {
+	if free, err := FreeMemory(); err != nil || free < 1<<20 {
+		t.Errorf("%d, %v", free, err)
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -22,7 +23,7 @@ const (
 	lookInterval = 5 * time.Millisecond
 )
 
-func catchUp(b *bench, ctx context.Context, found *report.Study) error {
+func catchUp(b *bench, ctx context.Context, found *report.Study) (errs error) {
 	n := consensus.Index(b.behind)
 	for _, way := range []struct {
 		name  string
@@ -37,10 +38,10 @@ func catchUp(b *bench, ctx context.Context, found *report.Study) error {
 			continue
 		}
 		if err := b.catchUpBy(ctx, way.name, way.front, way.flags, found); err != nil {
-			return fmt.Errorf("%s: %w", way.name, err)
+			errs = errors.Join(errs, fmt.Errorf("%s: %w", way.name, err))
 		}
 	}
-	return nil
+	return errs
 }
 
 func (b *bench) catchUpBy(ctx context.Context, name string, front place, flags []string, found *report.Study) (err error) {

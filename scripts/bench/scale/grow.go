@@ -46,13 +46,13 @@ func (b *bench) fresh(ctx context.Context, nodes int, cfg load.Config, flags ...
 	return c, leader, load.Fill(ctx, to, cfg)
 }
 
-func growNodes(b *bench, ctx context.Context, found *report.Study) error {
+func growNodes(b *bench, ctx context.Context, found *report.Study) (errs error) {
 	for _, n := range b.nodes {
 		if err := b.withNodes(ctx, n, found); err != nil {
-			return fmt.Errorf("%d nodes: %w", n, err)
+			errs = errors.Join(errs, fmt.Errorf("%d nodes: %w", n, err))
 		}
 	}
-	return nil
+	return errs
 }
 
 func (b *bench) withNodes(ctx context.Context, n int, found *report.Study) (err error) {
@@ -73,13 +73,13 @@ func (b *bench) withNodes(ctx context.Context, n int, found *report.Study) (err 
 	return nil
 }
 
-func growValues(b *bench, ctx context.Context, found *report.Study) error {
+func growValues(b *bench, ctx context.Context, found *report.Study) (errs error) {
 	for _, size := range b.values {
 		if err := b.withValues(ctx, size, found); err != nil {
-			return fmt.Errorf("values of %s: %w", bytes(size), err)
+			errs = errors.Join(errs, fmt.Errorf("values of %s: %w", byteCount(size), err))
 		}
 	}
-	return nil
+	return errs
 }
 
 func (b *bench) withValues(ctx context.Context, size int, found *report.Study) (err error) {
@@ -95,14 +95,14 @@ func (b *bench) withValues(ctx context.Context, size int, found *report.Study) (
 			return err
 		}
 		values[megabytes.Title] = values[perSecond.Title] * float64(size) / (1 << 20)
-		row(found, report.Row{Series: series, At: float64(size), Label: bytes(size), Values: values})
+		row(found, report.Row{Series: series, At: float64(size), Label: byteCount(size), Values: values})
 		cfg.Reads = 1
 	}
 	return nil
 }
 
-// bytes names a size.
-func bytes(n int) string {
+// byteCount names a size.
+func byteCount(n int) string {
 	switch {
 	case n >= 1<<20:
 		return fmt.Sprintf("%d MiB", n>>20)

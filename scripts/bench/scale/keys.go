@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -19,17 +20,17 @@ const (
 	keyBytes = 450
 )
 
-func growKeys(b *bench, ctx context.Context, found *report.Study) error {
+func growKeys(b *bench, ctx context.Context, found *report.Study) (errs error) {
 	for _, n := range b.keys {
 		if note := lacksMemory(int64(n) * keyBytes * 3); note != "" {
 			row(found, report.Row{Series: "writes", At: float64(n), Label: count(n), Note: note})
 			continue
 		}
 		if err := b.withKeys(ctx, n, found); err != nil {
-			return fmt.Errorf("%s keys: %w", count(n), err)
+			errs = errors.Join(errs, fmt.Errorf("%s keys: %w", count(n), err))
 		}
 	}
-	return nil
+	return errs
 }
 
 func (b *bench) withKeys(ctx context.Context, n int, found *report.Study) (err error) {

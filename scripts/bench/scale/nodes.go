@@ -156,6 +156,7 @@ func (b *bench) measure(ctx context.Context, c *cluster.Cluster, leader int, cfg
 var errEnough = errors.New("enough")
 
 func (b *bench) sample(ctx context.Context, c *cluster.Cluster, leader int, to load.Target, cfg load.Config) (map[string]float64, error) {
+	before := term(ctx, c)
 	sample, err := ground.Sample(ctx, c, leader, to, cfg, false)
 	if err != nil {
 		return nil, err
@@ -165,7 +166,21 @@ func (b *bench) sample(ctx context.Context, c *cluster.Cluster, leader int, to l
 	}
 	b.others += sample.Cost.Others
 	b.loaded += sample.Result.Took
-	return valuesOf(sample), nil
+	values := valuesOf(sample)
+	if n := term(context.WithoutCancel(ctx), c) - before; n > 0 {
+		values[elected.Title] = float64(n)
+	}
+	return values, nil
+}
+
+// term is the highest that a node is in: each election makes it grow.
+func term(ctx context.Context, c *cluster.Cluster) (highest int64) {
+	for _, endpoint := range c.Client {
+		if status, err := statusOf(ctx, endpoint); err == nil {
+			highest = max(highest, int64(status.Term))
+		}
+	}
+	return highest
 }
 
 // valuesOf puts a sample into the columns of ofLoad.

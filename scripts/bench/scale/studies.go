@@ -27,9 +27,10 @@ var (
 	longest   = report.Column{Title: "longest", Unit: "ms"}
 	cpu       = report.Column{Title: "CPU", Unit: "s per 100,000", Plot: true} // of all processes
 	resident  = report.Column{Title: "leader's memory", Unit: "MiB", Plot: true}
-	failed    = report.Column{Title: "failed", Unit: ""}
+	failed    = report.Column{Title: "failed"}
+	elected   = report.Column{Title: "elections"} // under that load
 
-	ofLoad = []report.Column{perSecond, median, p99, longest, cpu, resident, failed}
+	ofLoad = []report.Column{perSecond, median, p99, longest, cpu, resident, failed, elected}
 )
 
 // inFlight is how many operations are in flight wherever no other number is said.
@@ -45,10 +46,10 @@ func studies() []study {
 				"three nodes on prepared directories: 10,000 keys, values of 128 bytes. \"log kept\": all entries are in the log, --snapshot-entries 0 --snapshot-bytes 0. \"snapshots\": as the defaults leave it " +
 					"after so many writes, a snapshot, and behind it the entries that did not yet make the next one due",
 				"start: from exec of all three at once to the first linearizable read that any answers; all start: that each answers. One back: a follower alone, killed by SIGKILL and started beside the two others, until " +
-					"it answers a linearizable read. Memory at start: resident, in the mean of the nodes, when all serve",
+					"it answers a linearizable read. Memory and CPU at start: of one node, in the mean, when all serve",
 				"then writes: " + closedLoop,
 			},
-			columns: slices.Concat([]report.Column{started, startedAll, back, startMemory}, ofLoad),
+			columns: slices.Concat([]report.Column{started, startedAll, startCPU, back, startMemory}, ofLoad),
 		},
 		{
 			name: "keys", title: "The keys grow", axis: "keys", limit: 6 * time.Minute, run: growKeys,

@@ -46,7 +46,7 @@ func catchUp(b *bench, ctx context.Context, found *report.Study) (errs error) {
 
 func (b *bench) catchUpBy(ctx context.Context, name string, front place, flags []string, found *report.Study) (err error) {
 	h := newHistory(catchUpKeys, logValueBytes)
-	c, err := b.cluster(3, flags...)
+	c, err := b.cluster(ctx, 3, flags...)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (b *bench) catchUpBy(ctx context.Context, name string, front place, flags [
 			return err
 		}
 	}
-	if err := h.prepare(c, front, front, place{last: hasEntries}); err != nil {
+	if err := h.prepare(ctx, c, front, front, place{last: hasEntries}); err != nil {
 		return err
 	}
 	leader, err := begin(ctx, c, 0, 1)

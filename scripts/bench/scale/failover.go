@@ -55,7 +55,7 @@ func failOver(b *bench, ctx context.Context, found *report.Study) error {
 type failover struct{ elected, written time.Duration }
 
 func (b *bench) failOverWith(ctx context.Context, heartbeat, election time.Duration) (r report.Row, err error) {
-	c, err := b.cluster(3, "--heartbeat", heartbeat.String(), "--election-timeout", election.String())
+	c, err := b.cluster(ctx, 3, "--heartbeat", heartbeat.String(), "--election-timeout", election.String())
 	if err != nil {
 		return r, err
 	}

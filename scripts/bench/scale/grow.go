@@ -23,7 +23,7 @@ func stop(c *cluster.Cluster, err *error) { *err = errors.Join(*err, c.Stop()) }
 
 // fresh starts a cluster and writes all keys once.
 func (b *bench) fresh(ctx context.Context, nodes int, cfg load.Config, flags ...string) (c *cluster.Cluster, leader int, err error) {
-	if c, err = b.cluster(nodes, flags...); err != nil {
+	if c, err = b.cluster(ctx, nodes, flags...); err != nil {
 		return nil, 0, err
 	}
 	defer func() {

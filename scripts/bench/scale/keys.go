@@ -34,12 +34,12 @@ func growKeys(b *bench, ctx context.Context, found *report.Study) (errs error) {
 }
 
 func (b *bench) withKeys(ctx context.Context, n int, found *report.Study) (err error) {
-	c, err := b.cluster(3)
+	c, err := b.cluster(ctx, 3)
 	if err != nil {
 		return err
 	}
 	defer stop(c, &err)
-	if err := prepareKeys(c, n, keyValueBytes); err != nil {
+	if err := prepareKeys(ctx, c, n, keyValueBytes); err != nil {
 		return err
 	}
 	began := time.Now()
@@ -76,14 +76,14 @@ func (b *bench) withKeys(ctx context.Context, n int, found *report.Study) (err e
 }
 
 // prepareKeys gives three nodes a snapshot with so many keys, and nothing behind it.
-func prepareKeys(c *cluster.Cluster, n, valueBytes int) error {
+func prepareKeys(ctx context.Context, c *cluster.Cluster, n, valueBytes int) error {
 	h := newHistory(n, valueBytes)
 	p := place{snapshot: consensus.Index(n), last: consensus.Index(n)}
 	var err error
 	if p.state, err = h.state(p.snapshot); err != nil {
 		return err
 	}
-	return h.prepare(c, all(p, 3)...)
+	return h.prepare(ctx, c, all(p, 3)...)
 }
 
 // besideSnapshot writes while the leader takes a snapshot.

@@ -83,7 +83,7 @@ func lacksMemory(need int64) string {
 
 // atLength starts a cluster that has a log of that length, and measures it.
 func (b *bench) atLength(ctx context.Context, h history, p place, flags []string) (values map[string]float64, err error) {
-	c, err := b.cluster(3, flags...)
+	c, err := b.cluster(ctx, 3, flags...)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func (b *bench) atLength(ctx context.Context, h history, p place, flags []string
 			return nil, err
 		}
 	}
-	if err := h.prepare(c, all(p, 3)...); err != nil {
+	if err := h.prepare(ctx, c, all(p, 3)...); err != nil {
 		return nil, err
 	}
 	starts, err := b.start(ctx, c)

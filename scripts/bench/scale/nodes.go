@@ -29,7 +29,10 @@ var keepLog = []string{"--snapshot-entries", "0", "--snapshot-bytes", "0"}
 func nodeID(i int) string { return fmt.Sprintf("n%d", i+1) }
 
 // cluster makes one of raftnode, of which nothing runs yet.
-func (b *bench) cluster(nodes int, flags ...string) (*cluster.Cluster, error) {
+func (b *bench) cluster(ctx context.Context, nodes int, flags ...string) (*cluster.Cluster, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	dir, err := os.MkdirTemp(b.work, "cluster-")
 	if err != nil {
 		return nil, err

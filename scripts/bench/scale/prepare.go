@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -69,17 +70,17 @@ type place struct {
 }
 
 // prepare writes the data directory of each node.
-func (h history) prepare(c *cluster.Cluster, places ...place) error {
+func (h history) prepare(ctx context.Context, c *cluster.Cluster, places ...place) error {
 	errs := make([]error, len(places))
 	var writing sync.WaitGroup
 	for i, p := range places {
-		writing.Go(func() { errs[i] = h.write(c, i, p) })
+		writing.Go(func() { errs[i] = h.write(ctx, c, i, p) })
 	}
 	writing.Wait()
 	return errors.Join(errs...)
 }
 
-func (h history) write(c *cluster.Cluster, node int, p place) (err error) {
+func (h history) write(ctx context.Context, c *cluster.Cluster, node int, p place) (err error) {
 	log, err := wal.Open(c.Dir(node), wal.Options{Cluster: clusterID, Node: consensus.ServerID(nodeID(node))})
 	if err != nil {
 		return err
@@ -93,7 +94,7 @@ func (h history) write(c *cluster.Cluster, node int, p place) (err error) {
 	if err := log.Save([]consensus.Save{first}); err != nil {
 		return err
 	}
-	for i := p.snapshot + 1; i <= p.last; {
+	for i := p.snapshot + 1; i <= p.last && ctx.Err() == nil; {
 		save := consensus.Save{Commit: i - 1}
 		for ; len(save.Entries) < batchEntries && i <= p.last; i++ {
 			entry, err := h.entry(i)
@@ -106,7 +107,7 @@ func (h history) write(c *cluster.Cluster, node int, p place) (err error) {
 			return err
 		}
 	}
-	return nil
+	return ctx.Err()
 }
 
 // founders is the configuration, as raftnode has it.

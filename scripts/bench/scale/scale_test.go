@@ -110,7 +110,7 @@ func TestKeysAreThoseOfTheLoad(t *testing.T) {
 // A directory that is prepared holds what it should, as package wal finds it.
 func TestPrepare(t *testing.T) {
 	b := &bench{work: t.TempDir()}
-	c, err := b.cluster(2)
+	c, err := b.cluster(t.Context(), 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestPrepare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := h.prepare(c, place{last: 9000}, place{state: state, snapshot: 600, last: 700}); err != nil {
+	if err := h.prepare(t.Context(), c, place{last: 9000}, place{state: state, snapshot: 600, last: 700}); err != nil {
 		t.Fatal(err)
 	}
 	for i, want := range []place{{last: 9000}, {snapshot: 600, last: 700}} {

@@ -1,8 +1,10 @@
 package ground
 
 import (
+	"context"
 	"testing"
 
+	"github.com/raftnode/raft/kv/load"
 	"github.com/raftnode/raft/scripts/bench/cluster"
 	"github.com/raftnode/raft/scripts/bench/report"
 )
@@ -24,3 +26,23 @@ func TestCost(t *testing.T) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
+
+// What happens at the first operation happens once, before it.
+func TestAtFirst(t *testing.T) {
+	firsts, ops := 0, 0
+	target := AtFirst(starter(func() {
+		if ops++; firsts != 1 {
+			t.Errorf("operation %d began after %d calls", ops, firsts)
+		}
+	}), func() { firsts++ })
+	for range 3 {
+		target.Start(t.Context(), load.Op{}, nil)
+	}
+	if ops != 3 {
+		t.Error(ops)
+	}
+}
+
+type starter func()
+
+func (s starter) Start(context.Context, load.Op, func(error)) { s() }

@@ -3,6 +3,7 @@ package ground
 import (
 	"context"
 	"errors"
+	"sync"
 	"syscall"
 	"time"
 
@@ -28,18 +29,24 @@ func Sample(ctx context.Context, c *cluster.Cluster, leader int, target load.Tar
 		}
 		defer func() { _ = syncs.Close() }()
 	}
+	began := make(chan struct{})
 	look := func(at time.Duration) <-chan snapshot {
 		seen := make(chan snapshot, 1)
 		go func() {
 			select {
-			case <-time.After(at):
+			case <-began:
 			case <-ctx.Done(): // so does the load
+			}
+			select {
+			case <-time.After(at):
+			case <-ctx.Done():
 			}
 			usage, err := c.Usage(leader, syncs)
 			seen <- snapshot{usage, ownCPU(), err}
 		}()
 		return seen
 	}
+	target = AtFirst(target, func() { close(began) })
 	from, until := look(cfg.WarmUp), look(cfg.WarmUp+cfg.Duration)
 	result, err := load.Run(ctx, target, cfg)
 	if err != nil {
@@ -50,6 +57,21 @@ func Sample(ctx context.Context, c *cluster.Cluster, leader int, target load.Tar
 		return report.Sample{}, err
 	}
 	return report.Sample{Result: result, Cost: cost(before, after)}, nil
+}
+
+// AtFirst calls f once, when the first operation begins: a load of many keys takes a while to be made.
+func AtFirst(target load.Target, f func()) load.Target { return &atFirst{Target: target, f: f} }
+
+type atFirst struct {
+	load.Target
+	once sync.Once
+	f    func()
+}
+
+// Start begins the operation.
+func (a *atFirst) Start(ctx context.Context, op load.Op, done func(error)) {
+	a.once.Do(a.f)
+	a.Target.Start(ctx, op, done)
 }
 
 func cost(before, after snapshot) report.Cost {

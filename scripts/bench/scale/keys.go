@@ -9,12 +9,14 @@ import (
 	"github.com/raftnode/raft/kv/client"
 	"github.com/raftnode/raft/raft/consensus"
 	"github.com/raftnode/raft/scripts/bench/cluster"
+	"github.com/raftnode/raft/scripts/bench/ground"
 	"github.com/raftnode/raft/scripts/bench/report"
 )
 
 var snapshotTook = report.Column{Title: "snapshot", Unit: "s", Plot: true}
 
 const (
+	longSnapshot  = time.Minute
 	keyValueBytes = 32
 	// keyBytes is about what a key takes of a node's memory while it starts: the snapshot is in memory, the store, and garbage.
 	keyBytes = 450
@@ -86,32 +88,40 @@ func prepareKeys(ctx context.Context, c *cluster.Cluster, n, valueBytes int) err
 	return h.prepare(ctx, c, all(p, 3)...)
 }
 
-// besideSnapshot writes while the leader takes a snapshot.
+// besideSnapshot writes while the leader takes a snapshot, and for as long as a window at least.
 func (b *bench) besideSnapshot(ctx context.Context, c *cluster.Cluster, leader, keys int) (map[string]float64, error) {
-	cfg := b.config(keys, keyValueBytes, 0)
-	cl, err := client.New(client.Config{Endpoints: []string{c.Client[leader]}, Timeout: time.Minute})
+	cl, err := client.New(client.Config{Endpoints: []string{c.Client[leader]}, Timeout: longSnapshot})
 	if err != nil {
 		return nil, err
 	}
 	defer cl.Close()
-	type taken struct {
-		took time.Duration
-		err  error
-	}
-	done := make(chan taken, 1)
-	time.AfterFunc(cfg.WarmUp, func() {
-		began := time.Now()
-		_, err := cl.Snapshot(ctx, c.Client[leader])
-		done <- taken{time.Since(began), err}
-	})
-	values, err := b.measure(ctx, c, leader, cfg)
-	snapshot := <-done
+	to, hangUp, err := target(c.Client[leader])
 	if err != nil {
 		return nil, err
 	}
-	if snapshot.err != nil {
-		return nil, fmt.Errorf("snapshot: %w", snapshot.err)
+	defer hangUp()
+	loading, enough := context.WithCancelCause(ctx)
+	defer enough(nil)
+	var took time.Duration
+	done := make(chan error, 1)
+	snapshot := func() {
+		window := time.After(b.window)
+		began := time.Now()
+		_, err := cl.Snapshot(ctx, c.Client[leader])
+		took = time.Since(began)
+		<-window
+		enough(errEnough)
+		done <- err
 	}
-	values[snapshotTook.Title] = snapshot.took.Seconds()
+	cfg := b.config(keys, keyValueBytes, 0)
+	cfg.WarmUp, cfg.Duration = 0, longSnapshot
+	values, err := b.sample(loading, c, leader, ground.AtFirst(to, func() { go snapshot() }), cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := <-done; err != nil {
+		return nil, fmt.Errorf("snapshot: %w", err)
+	}
+	values[snapshotTook.Title] = took.Seconds()
 	return values, nil
 }

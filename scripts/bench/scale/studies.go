@@ -55,7 +55,7 @@ func studies() []study {
 			name: "keys", title: "The keys grow", axis: "keys", limit: 6 * time.Minute, run: growKeys,
 			how: []string{
 				"three nodes on a prepared snapshot with so many keys, values of 32 bytes; " + closedLoop,
-				"snapshot: the leader is asked for one beside the writes, and how long it says that takes; the writes of that row are those of the window in which that happens, which is at least as long as it takes",
+				"snapshot: the leader is asked for one beside the writes, and how long it says that takes; the writes of that row are those of a window that begins with it and does not end before it",
 			},
 			columns: slices.Concat([]report.Column{started, snapshotTook}, ofLoad),
 		},

@@ -147,7 +147,7 @@ func (s *Study) Remarks() []string {
 		remarks = append(remarks, "bar: "+bar.String())
 	}
 	if s.Failure != "" {
-		remarks = append(remarks, "not complete: "+s.Failure)
+		remarks = append(remarks, "not complete: "+strings.ReplaceAll(s.Failure, "\n", "; "))
 	}
 	return remarks
 }

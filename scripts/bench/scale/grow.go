@@ -15,13 +15,14 @@ var megabytes = report.Column{Title: "volume", Unit: "MiB/s", Plot: true}
 const (
 	someKeys     = 10_000
 	someBytes    = 128
+	fillTries    = 3        // a write that is in doubt ends it
 	valuesVolume = 64 << 20 // of all values together
 )
 
 // stop ends the cluster, and adds what went wrong to the error.
 func stop(c *cluster.Cluster, err *error) { *err = errors.Join(*err, c.Stop()) }
 
-// fresh starts a cluster and writes all keys once.
+// fresh starts a cluster and writes all keys.
 func (b *bench) fresh(ctx context.Context, nodes int, cfg load.Config, flags ...string) (c *cluster.Cluster, leader int, err error) {
 	if c, err = b.cluster(ctx, nodes, flags...); err != nil {
 		return nil, 0, err
@@ -43,7 +44,12 @@ func (b *bench) fresh(ctx context.Context, nodes int, cfg load.Config, flags ...
 		return nil, 0, err
 	}
 	defer hangUp()
-	return c, leader, load.Fill(ctx, to, cfg)
+	for range fillTries {
+		if err = load.Fill(ctx, to, cfg); err == nil {
+			break
+		}
+	}
+	return c, leader, err
 }
 
 func growNodes(b *bench, ctx context.Context, found *report.Study) (errs error) {

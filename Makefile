@@ -128,7 +128,7 @@ bench-compare: ## measure the packages, and compare with the baseline by benchst
 bench-peers: ## beside hashicorp/raft, etcd, dragonboat: half an hour; a look: BENCHFLAGS='-rounds 1 -window 1s'; -help has more
 	@$(GO) -C $(PEERS) run . $(BENCHFLAGS)
 
-bench-scale: ## as log, keys, nodes and values grow; starts, failover, catching up: a quarter of an hour; a look: BENCHFLAGS=-quick
+bench-scale: ## as log, keys, nodes and values grow; starts, failover, catching up: ten minutes; a look: BENCHFLAGS=-quick
 	@$(GO) -C $(PEERS) run ./scale $(BENCHFLAGS)
 
 mutants: ## break the code on purpose, one rule at a time: a test must notice each

@@ -47,5 +47,11 @@ func Command(target string, args []string) string {
 	if len(args) == 0 {
 		return "make " + target
 	}
-	return "make " + target + " BENCHFLAGS='" + strings.Join(args, " ") + "'"
+	quoted := make([]string, len(args))
+	for i, arg := range args {
+		if quoted[i] = arg; strings.ContainsAny(arg, " ;&|<>()$`*?") {
+			quoted[i] = `"` + arg + `"`
+		}
+	}
+	return "make " + target + " BENCHFLAGS='" + strings.Join(quoted, " ") + "'"
 }

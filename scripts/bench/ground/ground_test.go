@@ -13,7 +13,7 @@ func TestCommand(t *testing.T) {
 	if got := Command("bench-x", nil); got != "make bench-x" {
 		t.Error(got)
 	}
-	if got := Command("bench-x", []string{"-a", "1"}); got != "make bench-x BENCHFLAGS='-a 1'" {
+	if got := Command("bench-x", []string{"-a", "1", "-b", "so; so"}); got != `make bench-x BENCHFLAGS='-a 1 -b "so; so"'` {
 		t.Error(got)
 	}
 }

@@ -131,10 +131,14 @@ func (s *Study) Table() Table {
 }
 
 func (r Row) cell(c Column) string {
-	if v, ok := r.Values[c.Title]; ok {
-		return short(v)
+	v, ok := r.Values[c.Title]
+	switch {
+	case !ok:
+		return "-"
+	case c.Unit == "": // a number of something
+		return thousands(v)
 	}
-	return "-"
+	return short(v)
 }
 
 // Remarks are what the figures of the study must not be read without.

@@ -35,7 +35,7 @@ func scaleExample() *Scale {
 	}
 	s.Studies = []Study{
 		grow,
-		{Name: "who", Title: "Who answers", Axis: "who", Columns: []Column{speed}, Rows: []Row{{Label: "one", Values: map[string]float64{"speed": 7}}}},
+		{Name: "who", Title: "Who answers", Axis: "who", Columns: []Column{speed, {Title: "failed"}}, Rows: []Row{{Label: "one", Values: map[string]float64{"speed": 7, "failed": 2}}}},
 		{Name: "gone", Title: "It failed", Axis: "size", Columns: []Column{speed}, Failure: "it fell over"},
 	}
 	return s
@@ -49,7 +49,7 @@ func TestScaleMarkdown(t *testing.T) {
 	for _, want := range []string{
 		"|  | size | speed, 1/s | memory, MiB |  |\n|---|---|---|---|---|\n| a | 1k | 1,000 | 10.0 |  |\n", "| b | 100k | - | - | left out |\n", // without what was never measured
 		"- bar: at most 2: 1.50 s, held\n- bar: at least 2: 1.50 s, missed\n", "used 0.50 cores in the mean", "- others were at work\n", "- not complete: it fell over\n",
-		"| who | speed, 1/s |\n|---|---|\n| one | 7.00 |\n",
+		"| who | speed, 1/s | failed |\n|---|---|---|\n| one | 7.00 | 2 |\n",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("nothing like %q in\n%s", want, b.String())

@@ -1,7 +1,7 @@
 // Scale measures how raftnode behaves as something grows: the log, the keys, the nodes, the values; how long it needs to start, to catch up and to
 // fail over; and what reads cost where. It writes tables, a page of plots and all figures.
 //
-//	make bench-scale                                          everything: about a quarter of an hour
+//	make bench-scale                                          everything: about ten minutes
 //	make bench-scale BENCHFLAGS='-quick'                      a look: less than two minutes
 //	make bench-scale BENCHFLAGS='-studies failover,reads'     some of it
 //	go -C scripts/bench run ./scale -help

@@ -37,7 +37,7 @@ func parse(args []string) (s settings, err error) {
 	flags.StringVar(&behind, "behind", "1M", "by how many entries the follower is behind that catches up")
 	flags.IntVar(&s.failovers, "failovers", 50, "how often the leader is killed, with each setting")
 	flags.Usage = func() {
-		fmt.Fprintln(flags.Output(), "Measures raftnode as things grow. With the defaults it takes about a quarter of an hour; a look: -quick.")
+		fmt.Fprintln(flags.Output(), "Measures raftnode as things grow. With the defaults it takes about ten minutes, and a quarter of an hour where others use the machine; a look: -quick.")
 		flags.PrintDefaults()
 	}
 	if err := flags.Parse(args); err != nil {

@@ -20,7 +20,7 @@ MODULES = $(POWERFS) scripts/bench/rpc $(PEERS)
 QUICK = $$($(GO) list ./... | grep -v -e '/integration$$' -e '/scripts/readme$$')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test lab sim torture attack fuzz quick race cover bench bench-baseline bench-compare bench-peers mutants lint fmt fmtcheck vet tidy hooks clean
+.PHONY: help build demo run test lab sim torture attack fuzz quick race cover bench bench-baseline bench-compare bench-peers bench-scale mutants lint fmt fmtcheck vet tidy hooks clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -127,6 +127,9 @@ bench-compare: ## measure the packages, and compare with the baseline by benchst
 
 bench-peers: ## beside hashicorp/raft, etcd, dragonboat: half an hour; a look: BENCHFLAGS='-rounds 1 -window 1s'; -help has more
 	@$(GO) -C $(PEERS) run . $(BENCHFLAGS)
+
+bench-scale: ## as log, keys, nodes and values grow; starts, failover, catching up: ten minutes; a look: BENCHFLAGS=-quick
+	@$(GO) -C $(PEERS) run ./scale $(BENCHFLAGS)
 
 mutants: ## break the code on purpose, one rule at a time: a test must notice each (RUN=regexp; RESULTS=file, with which a run that was cut goes on)
 	@$(GO) run ./scripts/mutants -run '$(RUN)' -results '$(RESULTS)'

@@ -139,9 +139,17 @@ var Arrows = map[string]Allowed{
 		Why: "drills are run against real processes, or simulated; the terminal is asked how wide it is",
 	},
 	"scripts/bench": {
-		Ours:   []string{"kv/client", "kv/load", "scripts/bench/cluster", "scripts/bench/raw", "scripts/bench/report"},
+		Ours:   []string{"kv/client", "kv/load", "scripts/bench/cluster", "scripts/bench/ground", "scripts/bench/raw", "scripts/bench/report"},
 		Others: []string{etcdClient, zap},
 		Why:    "the benchmark sees what users see, processes and their protocols; it is a module of its own, so that nobody gets the peers with ours",
+	},
+	"scripts/bench/scale": {
+		Ours: []string{"kv", "kv/api", "kv/client", "kv/load", "raft", "raft/consensus", "wal", "scripts/bench/cluster", "scripts/bench/ground", "scripts/bench/report"},
+		Why:  "it measures processes as users do, but on long logs and many keys, which it writes as package wal and package kv have them: through a cluster that would take hours",
+	},
+	"scripts/bench/ground": {
+		Ours: []string{"kv/load", "scripts/bench/cluster", "scripts/bench/report"},
+		Why:  "what all benchmarks stand on knows none of them",
 	},
 	"scripts/bench/cluster": {
 		Others: []string{xsys},

@@ -1,4 +1,4 @@
-package main
+package ground
 
 import (
 	"context"
@@ -12,13 +12,13 @@ import (
 	"github.com/raftnode/raft/scripts/bench/report"
 )
 
-// machine says where this runs. It is an error if the directory is not on a disk that syncs.
-func machine(ctx context.Context, dir string) (report.Machine, error) {
+// Machine says where this runs. It is an error if the directory is not on a disk that syncs.
+func Machine(ctx context.Context, dir string) (report.Machine, error) {
 	disk, err := cluster.Disk(dir)
 	if err != nil {
 		return report.Machine{}, err
 	}
-	m := report.Machine{CPU: processor(), Cores: runtime.NumCPU(), Go: runtime.Version(), Disk: disk, LoadBefore: loadAverage()}
+	m := report.Machine{CPU: processor(), Cores: runtime.NumCPU(), Go: runtime.Version(), Disk: disk, LoadBefore: LoadAverage()}
 	var info syscall.Sysinfo_t
 	if err := syscall.Sysinfo(&info); err == nil {
 		m.Memory = int64(info.Totalram) * int64(info.Unit)
@@ -46,7 +46,8 @@ func processor() string {
 	return runtime.GOARCH
 }
 
-func loadAverage() string {
+// LoadAverage gives those of 1, 5 and 15 minutes.
+func LoadAverage() string {
 	text, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
 		return "unknown"

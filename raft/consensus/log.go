@@ -1,9 +1,6 @@
 package consensus
 
-import (
-	"slices"
-	"sort"
-)
+import "slices"
 
 // log is the log of Figure 2 behind base, in memory. What stood at or before base gave way to a snapshot (§7).
 //
@@ -71,7 +68,20 @@ func (l *log) chunkOf(i Index) int {
 	if l.chunks[n].first <= i {
 		return n
 	}
-	return sort.Search(n, func(at int) bool { return l.chunks[at].first > i }) - 1
+	return partition(l.chunks[:n], func(c *logChunk) bool { return c.first <= i }) - 1
+}
+
+// partition gives how many of all hold, where those that do stand before those that do not.
+func partition[T any](all []T, holds func(*T) bool) int {
+	low, high := 0, len(all)
+	for low < high {
+		if middle := (low + high) / 2; holds(&all[middle]) {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	return low
 }
 
 // from gives the entries from i on, to the end of a chunk; the one at i must be there. The caller must not append to it.
@@ -193,10 +203,13 @@ func (l *log) lastWithTermAtMost(i Index, t Term) (Position, bool) {
 	if i < l.base.Index || l.base.Term > t {
 		return Position{}, false
 	}
-	n := sort.Search(int(i-l.base.Index), func(n int) bool { return l.at(l.base.Index+1+Index(n)).Term > t })
-	at := l.base.Index + Index(n)
-	term, _ := l.term(at)
-	return Position{Index: at, Term: term}, true
+	chunks := partition(l.chunks, func(c *logChunk) bool { return c.first <= i && c.entries[0].Term <= t })
+	if chunks == 0 {
+		return l.base, true
+	}
+	c := &l.chunks[chunks-1]
+	e := c.entries[partition(c.entries, func(e *Entry) bool { return e.Index <= i && e.Term <= t })-1]
+	return Position{Index: e.Index, Term: e.Term}, true
 }
 
 func sumBytes(entries []Entry) (bytes int) {

@@ -16,7 +16,7 @@
 //   - When Save returns nil, everything in the batch is on stable storage: it was
 //     written and fsynced, and so was each directory entry that it needs.
 //   - After a crash at any moment, Load gives a prefix of what was handed to Save, record
-//     by record, that contains everything Save returned nil for. The entries that follow each other in a call are one record, of up to 64 KiB, so
+//     by record, that contains everything Save returned nil for. The entries that follow each other in a call are one record, of up to 1 MiB, so
 //     of a Save that never returned they are there together or not at all.
 //   - A Save with a Snapshot and a Base, in the terms of [consensus.Saved.Add], is a record like others: the snapshot is on
 //     stable storage before it, and what it makes superfluous is removed after it. The directory holds no more than the

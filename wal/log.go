@@ -286,7 +286,7 @@ func (l *Log) write() error {
 }
 
 // maxKeptBytes is how much of the buffer for a record of entries is kept for the next.
-const maxKeptBytes = 1 << 20
+const maxKeptBytes = 2 * maxRunBytes
 
 // sync writes and fsyncs.
 func (l *Log) sync() error {

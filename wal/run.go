@@ -7,9 +7,9 @@ import (
 )
 
 // maxRunBytes is how long the entries of one record can be, unless it is one entry. It bounds what one torn or
-// rotten record takes with it, what an entry that is kept in memory keeps besides, and what recovery has to believe of a number of entries. Each record
-// costs tidwall/wal a tenth of a microsecond, so a longer one would save nothing that can be measured.
-const maxRunBytes = 64 << 10
+// rotten record takes with it, what an entry that is kept in memory keeps besides, and what recovery has to believe of a number of entries. It is as
+// large as a large Save: tidwall/wal's copy of a segment grows at each record that it has no room for, and copies all before, so that short ones cost more.
+const maxRunBytes = 1 << 20
 
 const (
 	maxEntryHead = 2*binary.MaxVarintLen64 + 1                 // term, kind and length of an entry, at their longest

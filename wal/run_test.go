@@ -16,7 +16,7 @@ import (
 )
 
 // wideOptions are for logs whose segments hold records of many entries.
-var wideOptions = Options{Cluster: "c1", Node: "n1", SegmentBytes: 1 << 20}
+var wideOptions = Options{Cluster: "c1", Node: "n1", SegmentBytes: 16 << 20}
 
 // sizedEntries are entries from first on with so many bytes each, random ones.
 func sizedEntries(first consensus.Index, term consensus.Term, n, size int) []consensus.Entry {
@@ -62,7 +62,7 @@ func TestEntriesThatFollowAreOneRecord(t *testing.T) {
 		"a term in between":         {[]consensus.Save{three, {HardState: hard(3, ""), Entries: entries(4, 3, 2)}}, "1+3 4+2"},
 		"a conflict":                {[]consensus.Save{three, {Entries: entries(3, 2, 2)}}, "1+3 3+2"},
 		"a snapshot in between":     {[]consensus.Save{three, {Snapshot: snapshotAt(2, 1), Base: position(1, 1), Entries: entries(4, 1, 2)}}, "1+3 4+2"},
-		"more than a record takes":  {[]consensus.Save{{HardState: hard(1, ""), Entries: sizedEntries(1, 1, 5, 30_000)}}, "1+2 3+2 5+1"},
+		"more than a record takes":  {[]consensus.Save{{HardState: hard(1, ""), Entries: sizedEntries(1, 1, 5, maxRunBytes/5*2)}}, "1+2 3+2 5+1"},
 		"one that is larger":        {[]consensus.Save{three, {Entries: sizedEntries(4, 2, 1, maxRunBytes+1)}, {Entries: entries(5, 2, 1)}}, "1+3 4+1 5+1"},
 		"two that only just fit":    {[]consensus.Save{{HardState: hard(1, ""), Entries: sizedEntries(1, 1, 2, maxRunBytes/2-maxEntryHead)}}, "1+2"},
 		"two that only just do not": {[]consensus.Save{{HardState: hard(1, ""), Entries: sizedEntries(1, 1, 2, maxRunBytes/2)}}, "1+1 2+1"},
@@ -197,7 +197,7 @@ func (e *tearing) states() []consensus.Saved {
 }
 
 // Sectors of a write reach the disk in any order, or pages do, and the file gets longer before or after: of a batch that was not acknowledged, whatever is missing is
-// cut off, with all behind it, and never refused: not with records of 64 KiB either, and not if their data looks like what is missing.
+// cut off, with all behind it, and never refused: not with long records either, and not if their data looks like what is missing.
 func TestTornRecordOfManySectors(t *testing.T) {
 	zeros := sizedEntries(41, 1, 150, 1000)
 	for i := range zeros {
@@ -211,7 +211,7 @@ func TestTornRecordOfManySectors(t *testing.T) {
 		phase  int64
 		second []consensus.Save
 	}{
-		"random data":                     {33, []consensus.Save{{HardState: hard(2, "n2"), Entries: sizedEntries(41, 2, 150, 1000)}}},
+		"random data":                     {33, []consensus.Save{{HardState: hard(2, "n2"), Entries: sizedEntries(41, 2, 70, 1000)}, {HardState: hard(3, ""), Entries: sizedEntries(111, 3, 80, 1000)}}},
 		"zeros in it":                     {0, []consensus.Save{{Entries: zeros}}},
 		"one entry":                       {200, []consensus.Save{{Entries: sizedEntries(41, 1, 1, 300_000)}}},
 		"short ones":                      {400, []consensus.Save{{Entries: sizedEntries(41, 1, 9000, 3)}}},

@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -70,8 +71,12 @@ func (l *Log) compact() error {
 const maxRemoved = 1000
 
 func (l *Log) reopen() error {
-	if err := l.log.Close(); err != nil {
+	if err := errors.Join(l.log.Close(), l.giveBack()); err != nil {
 		return fmt.Errorf("compact: %w", err)
 	}
-	return l.openAppendLog()
+	if err := l.openAppendLog(); err != nil {
+		return err
+	}
+	l.allocateAhead(l.newest)
+	return nil
 }

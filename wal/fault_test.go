@@ -47,6 +47,7 @@ func (d *faultyDisk) do(deed string) error {
 
 func (d *faultyDisk) disk() disk {
 	return disk{
+		ahead: allocateNow,
 		open: func(dir string, opts *tidwall.Options) (appendLog, error) {
 			log, err := realDisk.open(dir, opts)
 			return &faultyLog{log, d}, err

@@ -33,6 +33,7 @@ type Log struct {
 	synced uint64 // of the last record known to be on stable storage
 	tail   int64  // bytes in the newest segment; always less than segmentBytes
 	newest uint64 // what the file "newest" says; 0 if there is none
+	ahead  uint64 // the segment that was allocated ahead last; 0 if none was
 
 	head      start // what the records up to seq add up to; state is ahead of it while a batch is written
 	spans     spans
@@ -66,6 +67,7 @@ type disk struct {
 
 	space    func(dir string) (Space, error)
 	allocate func(f *os.File, size int64) error // of the reserve
+	ahead    func(f *os.File, size int64) error // of a segment
 }
 
 var realDisk = disk{
@@ -77,7 +79,7 @@ var realDisk = disk{
 	},
 	rename: os.Rename,
 	remove: os.Remove,
-	space:  SpaceOf, allocate: allocate,
+	space:  SpaceOf, allocate: allocate, ahead: allocateNow,
 }
 
 // Load gives what recovery found: the sum of all Saves. It hands its memory over, so it can be called only once.
@@ -281,7 +283,7 @@ func (l *Log) write() error {
 	if l.tail < l.segmentBytes {
 		return nil
 	}
-	l.tail = 0
+	l.tail, l.ahead = 0, 0
 	return l.announce(l.seq + 1)
 }
 
@@ -324,7 +326,7 @@ func (l *Log) Close() error {
 	l.snapshots.close()
 	l.reserve.close()
 	if l.failed == nil {
-		err = l.log.Close()
+		err = errors.Join(l.log.Close(), l.giveBack())
 	}
 	if err = errors.Join(err, l.lock.Close()); err != nil {
 		return fmt.Errorf("wal: close: %w", err)

@@ -83,6 +83,7 @@ type scanner struct {
 	tail     segment // the last segment
 	tailSize int64   // of its good part
 	bytes    int64
+	ahead    int64 // zeros at the end of the last segment, behind a record or a tail that is not whole
 	repair   *Repair
 	// unproven are the offsets, in the last segment, of the records that no other record says
 	// were synced: the last ones up to seq.
@@ -184,14 +185,21 @@ func (s *scanner) segment(dir string, seg segment, last bool) error {
 			continue
 		}
 		f.offset = start
-		damage, err := s.damaged(f, bad, last)
+		written, err := f.written()
+		if err != nil {
+			return err
+		}
+		if s.ahead = f.size - written; last && written == start {
+			break
+		}
+		damage, err := s.damaged(f, bad, last, written)
 		if err != nil {
 			return err
 		}
 		if damage != "" {
 			return &DamageError{File: seg.name, Offset: start, Expected: fmt.Sprintf("record %d", s.seq+1), Found: damage}
 		}
-		s.repair = &Repair{File: seg.name, Offset: start, BytesCut: f.size - start, Reason: bad.reason}
+		s.repair = &Repair{File: seg.name, Offset: start, BytesCut: written - start, Reason: bad.reason}
 		break
 	}
 	s.tail, s.tailSize = seg, f.offset
@@ -200,11 +208,11 @@ func (s *scanner) segment(dir string, seg segment, last bool) error {
 }
 
 // damaged says how a bad frame is known to be damage; empty if it may be cut off.
-func (s *scanner) damaged(f *segmentFile, bad *badFrame, last bool) (string, error) {
+func (s *scanner) damaged(f *segmentFile, bad *badFrame, last bool, written int64) (string, error) {
 	if !last {
 		return bad.reason + "; only the last file can end in an interrupted write, and this is not the last", nil
 	}
-	return judge(f, s.salt, s.seq+1, bad)
+	return judge(f, s.salt, s.seq+1, bad, written)
 }
 
 // record reads, checks and replays one record.
@@ -246,7 +254,7 @@ func (s *scanner) record(f *segmentFile) (*badFrame, error) {
 
 // saved gives what was kept: the sum of all Saves.
 func (s *scanner) saved() consensus.Saved {
-	return consensus.Saved{HardState: s.state.hard, Snapshot: s.snapshot, Base: s.state.snapshot.base, Entries: s.entries}
+	return consensus.Saved{HardState: s.state.hard, Snapshot: s.snapshot, Base: s.state.snapshot.base, Entries: s.entries, Commit: s.state.commit}
 }
 
 // report gives what the scan found.
@@ -282,7 +290,7 @@ func (s *scanner) mend(dir string, disk disk) error {
 	if err != nil {
 		return err
 	}
-	if s.repair != nil {
+	if s.repair != nil || s.ahead > 0 {
 		err = f.file.Truncate(s.tailSize)
 	}
 	if err == nil && len(s.unproven) > 0 {

@@ -165,7 +165,12 @@ func (s *Store) Applied() Position {
 }
 
 // Get gives the key's value, and how far the log was applied when it had it.
-func (s *Store) Get(key string) (item Item, at Position, found bool) {
+func (s *Store) Get(key string) (item Item, at Position, found bool) { return get(s, key) }
+
+// GetBytes is Get for a key that is no string.
+func (s *Store) GetBytes(key []byte) (item Item, at Position, found bool) { return get(s, key) }
+
+func get[K string | []byte](s *Store, key K) (item Item, at Position, found bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	where, found := find(&s.items, key)

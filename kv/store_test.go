@@ -310,7 +310,7 @@ func FuzzApply(f *testing.F) {
 		one, other := NewStore(), NewStore()
 		results := one.Apply(log)
 		for i := range log {
-			if got := other.Apply(log[i : i+1])[0]; got != results[i] {
+			if got := *other.Apply(log[i : i+1])[0].(*Result); got != *results[i].(*Result) {
 				t.Fatalf("command %d: %+v and %+v", i, results[i], got)
 			}
 		}

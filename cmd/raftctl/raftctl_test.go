@@ -47,6 +47,14 @@ func (n *oneNode) Propose(_ context.Context, command any) (raft.Applied, error) 
 	return raft.Applied{Index: c.Index, Term: c.Term, Result: n.store.Apply([]raft.Command{c})[0]}, nil
 }
 
+func (n *oneNode) ProposeAll(offers []raft.Offer) {
+	for _, o := range offers {
+		o.To.Done(n.Propose(context.Background(), o.Command))
+	}
+}
+
+func (n *oneNode) ReadAsync(done func(raft.Index, error)) { done(n.Read(context.Background())) }
+
 func (n *oneNode) Submit(any) (raft.Index, raft.Term, error) {
 	return 0, 0, errors.New("raftctl always waits")
 }

@@ -41,7 +41,9 @@ type reply struct {
 	body     []byte
 }
 
-func newCall(op string, isWrite bool, kind wire.Kind) call { return call{op: op, isWrite: isWrite, kind: kind} }
+func newCall(op string, isWrite bool, kind wire.Kind) call {
+	return call{op: op, isWrite: isWrite, kind: kind}
+}
 
 func (c *call) setSession(s session) {
 	c.hasSession = true

@@ -129,7 +129,7 @@ func (st *stream) answerReads(flights []*flight) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	for _, f := range flights {
-		if st.out.full() && !f.answered {
+		if st.out.full() || len(st.late) > 0 { // in their order, or the oldest might wait for ever
 			st.late = append(st.late, f)
 			continue
 		}

@@ -184,7 +184,7 @@ func (f *flight) Done(applied raft.Applied, err error) {
 	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if !f.answered {
+	if !f.answered { // else its time was up
 		st.out.buf = wire.AppendWritten(st.out.buf, f.id, uint64(result.Index), uint64(result.Term))
 		st.written(f)
 	}

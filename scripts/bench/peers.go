@@ -33,7 +33,7 @@ func allPeers() []peer {
 	return []peer{
 		{
 			name: "raftnode", title: "raftnode", ours: true, program: "raftnode", command: raftnodeCommand, leads: raftnodeLeads, dial: raftnodeDial,
-			settings: "defaults, but no snapshots; clients by HTTP through kv/client, one request in flight on a connection, each write once at most though it may be repeated",
+			settings: "defaults, but no snapshots; clients through kv/client, all requests in flight on one connection, each write once at most though it may be repeated",
 		},
 		{
 			name: "library", title: "our library, raw", ours: true, program: "library", command: rawCommand(), leads: rawLeads, dial: rawDial,

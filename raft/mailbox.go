@@ -6,6 +6,17 @@ import (
 	"github.com/raftnode/raft/raft/consensus"
 )
 
+// proposed is about what the proposals in e cost in memory.
+func (e *event) proposed() (bytes int) {
+	if e.proposal != nil {
+		bytes = len(e.proposal.data) + entryOverhead
+	}
+	for i := range e.offers {
+		bytes += len(e.offers[i].data) + entryOverhead
+	}
+	return bytes
+}
+
 // event is one thing for the module to take in. One of the pointers is set.
 type event struct {
 	msg      Message
@@ -52,9 +63,13 @@ func (m *mailbox) deliver(messages []Message) {
 	m.add(events...)
 }
 
-// takeAll gives all events, and so makes room.
-func (m *mailbox) takeAll(spare []event) []event {
-	events := m.take(spare)
+// maxRoundBytes is about how many bytes of messages are taken in at once, and of proposals: so a server that has a lot to do looks at the
+// time now and then, and answers, and what it writes is in pieces.
+const maxRoundBytes = 4 << 20
+
+// takeSome gives what is to be taken in at once, and so makes room.
+func (m *mailbox) takeSome(spare []event) []event {
+	events := m.takeUpTo(maxRoundBytes, func(e *event) int { return e.size }, spare)
 	m.free(events)
 	return events
 }

@@ -43,7 +43,9 @@ func TestTheMarkIsBehindThePromises(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		disk := &slowDisk{gate: make(chan error)}
 		s := &saver{persister: disk, mark: disk.Mark, saved: func() {}, queue: newQueue[work](), stop: t.Context().Done()}
-		s.release = func(promises []Message) { disk.begun = append(disk.begun, slices.Repeat([]string{"promise"}, len(promises))...) }
+		s.release = func(promises []Message) {
+			disk.begun = append(disk.begun, slices.Repeat([]string{"promise"}, len(promises))...)
+		}
 		ended := make(chan error)
 		go func() { ended <- s.run() }()
 		save := work{consensus.Save{HardState: &consensus.HardState{Term: 1}}, []Message{nil}}

@@ -1,6 +1,9 @@
 package raft
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // queue is an unbounded queue with one reader, who waits on its wake channel. A put never blocks: so no cycle
 // of queues inside the process can stop it. What comes from outside is bounded at the doors:
@@ -58,6 +61,21 @@ func (q *queue[T]) take(spare []T) []T {
 	items := q.items
 	q.items = spare[:0]
 	return items
+}
+
+// takeUpTo is take, but for what comes behind the first items that are bytes or more together.
+func (q *queue[T]) takeUpTo(bytes int, size func(*T) int, taken []T) []T {
+	clear(taken[:cap(taken)])
+	taken = taken[:0]
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := 0
+	for ; n < len(q.items) && bytes > 0; n++ {
+		bytes -= size(&q.items[n])
+	}
+	taken = append(taken, q.items[:n]...)
+	q.items = slices.Delete(q.items, 0, n)
+	return taken
 }
 
 // close refuses everything from now on and gives what was still waiting.

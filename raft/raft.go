@@ -35,7 +35,8 @@ type Raft struct {
 	module    *consensus.Module
 	violation *consensus.Violation // after which the module is not touched any more
 	handover  *handover            // under way, or nil
-	events    []event              // taken from the mailbox
+	events    []event              // taken from the mailbox and the proposals
+	offered   []event              // taken from the proposals
 	inHand    []event              // those of them that are not yet in the module
 	accepted  []*proposal
 	reading   map[consensus.ReadID]*readRequest

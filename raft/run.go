@@ -72,9 +72,10 @@ func (r *Raft) run() error {
 // gather takes all that waits, and then the time. In this order: a read must not be judged by a time from before it came, or it could be
 // answered by a lease that had run out by then; and a heartbeat keeps this server quiet for an election timeout from when it came.
 func (r *Raft) gather(events []event) (_ []event, now time.Duration) {
-	events = r.mailbox.takeAll(events)
+	events = r.mailbox.takeSome(events)
 	if !r.held() {
-		events = append(events, r.proposals.take(nil)...)
+		r.offered = r.proposals.takeUpTo(maxRoundBytes, (*event).proposed, r.offered)
+		events = append(events, r.offered...)
 	}
 	now = r.clock()
 	return events, now

@@ -73,3 +73,52 @@ func TestProposalsWaitForTheDiskTogether(t *testing.T) {
 		}
 	})
 }
+
+// A round takes in a part of a lot that waits, in order; the next one takes the rest.
+func TestRoundsAreBounded(t *testing.T) {
+	m := newMailbox(1 << 30)
+	half := &consensus.AppendEntries{Entries: []consensus.Entry{{Data: make([]byte, maxRoundBytes/2)}}}
+	vote := &consensus.RequestVote{}
+	m.deliver([]Message{vote, half, half, vote, vote})
+	var events []event
+	for i, want := range []int{3, 2, 0} {
+		if events = m.takeSome(events); len(events) != want {
+			t.Fatalf("round %d takes in %d messages, want %d", i, len(events), want)
+		}
+		if i == 1 && (events[0].msg != vote || m.bytes != 0) {
+			t.Errorf("the second round begins with %T, and %d bytes are counted", events[0].msg, m.bytes)
+		}
+	}
+	offers := event{offers: []proposal{{data: make([]byte, 100)}, {data: make([]byte, 10)}}}
+	one := event{proposal: &proposal{data: make([]byte, 7)}}
+	if a, b, c := offers.proposed(), one.proposed(), (&event{}).proposed(); a != 110+2*entryOverhead || b != 7+entryOverhead || c != 0 {
+		t.Errorf("proposals count as %d, %d and %d bytes", a, b, c)
+	}
+}
+
+// However much is proposed at once, no Save has much more than a round takes.
+func TestALotOfProposalsIsWrittenInPieces(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		disk := &gatedDisk{MemoryPersister: NewMemoryPersister(), gate: make(chan struct{})}
+		r, _ := single(t, func(c *Config) { c.Persister = disk })
+		if _, err := r.Propose(context.Background(), "first"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		close(disk.gate)
+		disk.shut = true
+		const n = 20
+		w := newTold(n)
+		for range n {
+			r.ProposeAll([]Offer{{make([]byte, 1<<20), w}})
+		}
+		<-w.enough
+		for _, batch := range disk.saves {
+			for _, save := range batch {
+				if len(save.Entries) > maxRoundBytes>>20+1 {
+					t.Errorf("a Save has %d entries of 1 MiB", len(save.Entries))
+				}
+			}
+		}
+	})
+}

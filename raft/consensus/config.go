@@ -36,7 +36,7 @@ type Config struct {
 
 	MaxBatchBytes       int // of entries in one AppendEntries; it always carries at least one. Default 1 MiB
 	MaxInflightMessages int // unanswered AppendEntries with entries, per follower. Default 128
-	MaxInflightBytes    int // of entries in them, per follower. Default 16 MiB
+	MaxInflightBytes    int // of entries in them, per follower. Default 8 MiB
 	MaxUncommittedBytes int // of entries beyond commitIndex: above it Propose refuses. Default 64 MiB
 	MaxLogBytes         int // of all entries: above it Propose refuses. Default 4 GiB
 	// TrailingBytes of entries stay in the log behind a snapshot, for followers that are a little behind. Default 8 MiB, or a quarter of
@@ -56,7 +56,7 @@ func entryBytes(e *Entry) int { return len(e.Data) + entryOverhead }
 func (c *Config) setDefaults() {
 	setDefault(&c.MaxBatchBytes, 1<<20)
 	setDefault(&c.MaxInflightMessages, 128)
-	setDefault(&c.MaxInflightBytes, 16<<20)
+	setDefault(&c.MaxInflightBytes, 8<<20)
 	setDefault(&c.MaxUncommittedBytes, 64<<20)
 	setDefault(&c.MaxLogBytes, 4<<30)
 	setDefault(&c.TrailingBytes, min(8<<20, c.MaxLogBytes/4))

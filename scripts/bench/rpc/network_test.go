@@ -70,11 +70,13 @@ func ours(b *testing.B, window int) func(n int) {
 		})
 		must(err)
 		ended := make(chan error, 1)
-		go func() { ended <- t.Run(context.Background(), ln, func(messages ...consensus.Message) {
+		go func() {
+			ended <- t.Run(context.Background(), ln, func(messages ...consensus.Message) {
 				for _, m := range messages {
 					deliver(t, m)
 				}
-			}) }()
+			})
+		}()
 		b.Cleanup(func() {
 			must(t.Close())
 			must(<-ended)

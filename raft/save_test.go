@@ -53,7 +53,7 @@ func TestTheSaverTellsWhenTheDiskIsDone(t *testing.T) {
 	s := &saver{persister: disk, release: func([]Message) {}, queue: newQueue[work]()}
 	var told [][2]int // how many works waited, and how many batches were written
 	s.saved = func() { told = append(told, [2]int{int(s.waiting.Load()), len(disk.batches)}) }
-	works := []work{entriesOf(maxSaveBytes), entriesOf(1), {}}
+	works := []work{entriesOf(maxSaveBytes), entriesOf(1), {}, entriesOf(1)}
 	for _, w := range works {
 		s.waiting.Add(1)
 		s.queue.put(w)
@@ -65,10 +65,10 @@ func TestTheSaverTellsWhenTheDiskIsDone(t *testing.T) {
 		}
 		works = works[n:]
 	}
-	if want := [][2]int{{2, 1}, {0, 2}}; !slices.Equal(told, want) {
+	if want := [][2]int{{3, 1}, {0, 2}}; !slices.Equal(told, want) {
 		t.Errorf("told of %v, want %v", told, want)
 	}
-	if !slices.Equal(disk.batches, []int{1, 1}) {
+	if !slices.Equal(disk.batches, []int{1, 2}) {
 		t.Errorf("batches of %v Saves", disk.batches)
 	}
 }

@@ -57,7 +57,7 @@ type Config struct {
 	Codec string
 
 	// Features are optional abilities of the host, by bit. Both ends of a connection tell theirs, and what both have may be used: see
-	// [Transport.Features]. This package has none of its own yet.
+	// [Transport.Features]. The bits from 48 on are this package's own.
 	Features uint64
 
 	// MaxFrameBytes bounds the payload of a frame, both ways, and so does that of the peer. A message that is longer is
@@ -125,7 +125,9 @@ func (cfg Config) normalize() (Config, error) {
 	}
 	cfg.Peers = maps.Clone(cfg.Peers)
 	delete(cfg.Peers, cfg.ID)
-	return cfg, errors.Join(append(cfg.checkNames(), cfg.checkLimits()...)...)
+	err := errors.Join(append(cfg.checkNames(), cfg.checkLimits()...)...)
+	cfg.Features |= featuresOfThis
+	return cfg, err
 }
 
 // incarnation gives what to tell a peer. What is too long would make the handshake one that nobody understands.
@@ -188,6 +190,7 @@ func (cfg *Config) checkLimits() []error {
 	}
 	require(cfg.MaxFrameBytes >= minFrameBytes && cfg.MaxFrameBytes <= 1<<30,
 		"MaxFrameBytes %d must be between 1 KiB and 1 GiB", cfg.MaxFrameBytes)
+	require(cfg.Features&packageFeatures == 0, "Features %#x must have no bit from 48 on: those are the package's", cfg.Features)
 	require(cfg.MaxConns > 0, "MaxConns %d must be positive", cfg.MaxConns)
 	require(cfg.MinFrameRate > 0, "MinFrameRate %d must be positive", cfg.MinFrameRate)
 	require(cfg.MaxQueueMessages > 0, "MaxQueueMessages %d must be positive", cfg.MaxQueueMessages)

@@ -53,6 +53,7 @@ type Event struct {
 	Codec  string             // of LinkUp and IncomingUp: what messages are written in on this connection
 	// Protocol is, of LinkUp and IncomingUp, the version of the protocol that is spoken.
 	Protocol int
+	Features uint64 // of LinkUp and IncomingUp: those that both ends have, by bit
 	Reason   string // why, in words; safe to print
 	Count    int    // how many of these happened since one was last told, this one among them
 }
@@ -71,6 +72,9 @@ func (e Event) String() string {
 	}
 	if e.Protocol != 0 {
 		s += fmt.Sprintf(", protocol %d", e.Protocol)
+	}
+	if e.Features != 0 {
+		s += fmt.Sprintf(", features %#x", e.Features)
 	}
 	if e.Reason != "" {
 		s += ": " + e.Reason

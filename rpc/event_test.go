@@ -8,13 +8,14 @@ import (
 
 func TestEventsReadAsLines(t *testing.T) {
 	for want, e := range map[string]Event{
-		"link up: n2 (10.0.0.2:7000)":                          {Kind: LinkUp, Peer: "n2", Remote: "10.0.0.2:7000", Count: 1},
-		"link up: n2 (10.0.0.2:7000) with codec json":          {Kind: LinkUp, Peer: "n2", Remote: "10.0.0.2:7000", Codec: "json", Count: 1},
-		"link up: n2 (b:1) with codec json, protocol 3":        {Kind: LinkUp, Peer: "n2", Remote: "b:1", Codec: "json", Protocol: 3, Count: 1},
-		"cannot connect: n?2: connection refused (3 times)":    {Kind: DialFailed, Peer: "n\n2", Reason: "connection refused", Count: 3},
-		"closed a stranger's connection (10.0.0.9:4): garbage": {Kind: Stranger, Remote: "10.0.0.9:4", Reason: "garbage"},
-		"unknown event 200":                                    {Kind: 200},
-		"unknown event 0":                                      {},
+		"link up: n2 (10.0.0.2:7000)":                           {Kind: LinkUp, Peer: "n2", Remote: "10.0.0.2:7000", Count: 1},
+		"link up: n2 (10.0.0.2:7000) with codec json":           {Kind: LinkUp, Peer: "n2", Remote: "10.0.0.2:7000", Codec: "json", Count: 1},
+		"link up: n2 (b:1) with codec json, protocol 3":         {Kind: LinkUp, Peer: "n2", Remote: "b:1", Codec: "json", Protocol: 3, Count: 1},
+		"link up: n2 with codec json, protocol 3, features 0x6": {Kind: LinkUp, Peer: "n2", Codec: "json", Protocol: 3, Features: 6, Count: 1},
+		"cannot connect: n?2: connection refused (3 times)":     {Kind: DialFailed, Peer: "n\n2", Reason: "connection refused", Count: 3},
+		"closed a stranger's connection (10.0.0.9:4): garbage":  {Kind: Stranger, Remote: "10.0.0.9:4", Reason: "garbage"},
+		"unknown event 200":                                     {Kind: 200},
+		"unknown event 0":                                       {},
 	} {
 		if got := e.String(); got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -41,8 +41,8 @@ type Link struct {
 	temporary bool // to a server that is no peer. The roster's mutex guards this and the next
 	users     int  // goroutines of incoming connections that use the link
 
-	agreed   agreement // by the last handshake; of the goroutine of run
-	features atomic.Uint64
+	agreed   agreement     // by the last handshake; of the goroutine of run
+	features atomic.Uint64 // of the agreement while the link is up, else 0
 	stats    linkStats
 	told     atomic.Pointer[string] // what the peer advertised
 }
@@ -216,7 +216,10 @@ func (l *Link) reportFailure(ctx context.Context, address string, err error) {
 func (l *Link) serve(ctx context.Context, conn net.Conn, address string) error {
 	l.queue.setUp(true)
 	l.stats.connected.Store(true)
-	l.report(Event{Kind: LinkUp, Peer: l.id, Remote: address, Codec: l.agreed.codec.Name(), Protocol: int(l.agreed.version)})
+	l.features.Store(l.agreed.features)
+	l.report(Event{
+		Kind: LinkUp, Peer: l.id, Remote: address, Codec: l.agreed.codec.Name(), Protocol: int(l.agreed.version), Features: l.agreed.features,
+	})
 	ctx, fail := context.WithCancelCause(ctx)
 	watched := make(chan struct{})
 	go func() {
@@ -230,6 +233,7 @@ func (l *Link) serve(ctx context.Context, conn net.Conn, address string) error {
 	l.detach()
 	<-watched
 	l.stats.connected.Store(false)
+	l.features.Store(0)
 	l.queue.setUp(false)
 	return context.Cause(ctx)
 }

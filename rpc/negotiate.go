@@ -9,11 +9,15 @@ import (
 // negotiating is the first version in which the acceptor chooses the codec, and features and limits are told.
 const negotiating = 3
 
+// packageFeatures are the bits of features that are not the host's but this package's.
+const packageFeatures = 0xffff << 48
+
 // agreement is what a link uses on its connection.
 type agreement struct {
 	version  byte
 	codec    Codec
-	maxFrame int // the largest payload that both ends allow
+	maxFrame int    // the largest payload that both ends allow
+	features uint64 // those that both ends have
 }
 
 // version gives the highest common one, or 0.
@@ -69,15 +73,15 @@ func (a *answer) agree(cfg *Config, h *hello) {
 
 // agree takes in what the acceptor chose. A server of version 2 takes what the dialer likes best.
 func (l *Link) agree(a *answer) {
-	l.agreed = agreement{version: a.version, codec: l.codec, maxFrame: l.cfg.MaxFrameBytes}
+	l.agreed = agreement{version: a.version, codec: l.codec, maxFrame: l.cfg.MaxFrameBytes, features: a.features & l.cfg.Features}
 	if a.version >= negotiating {
 		l.agreed.codec = lookup(a.codec)
 		l.agreed.maxFrame = int(min(uint64(l.cfg.MaxFrameBytes), a.maxFrame))
 	}
-	l.features.Store(a.features & l.cfg.Features)
 }
 
-// Features gives what Config.Features this server and that one have in common, as far as they have met; 0 if they have not.
+// Features gives the features that this server and that one have in common: those that may be used in what is sent to it. It is 0 while the link to it is
+// down, since a server that comes back may be an earlier program.
 func (t *Transport) Features(id consensus.ServerID) uint64 {
 	if l := t.roster.find(id); l != nil {
 		return l.features.Load()

@@ -19,12 +19,12 @@ func TestWhatBothHaveIsAgreedOn(t *testing.T) {
 	b.MaxFrameBytes = 2 << 10
 	sa, sb := start(t, a, lnA, nil), start(t, b, lnB, nil)
 	for _, e := range []Event{sa.await(LinkUp), sb.await(IncomingUp)} {
-		if e.Protocol != highestVersion {
+		if e.Protocol != highestVersion || e.Features != 0b0010|featuresOfThis {
 			t.Errorf("event %q", e)
 		}
 	}
-	if sa.Features("b") != 0b0010 || sb.Features("a") != 0b0010 || sa.Features("x") != 0 {
-		t.Errorf("features %b and %b", sa.Features("b"), sb.Features("a"))
+	if got := sa.Features("b"); got != 0b0010|featuresOfThis || sa.Features("x") != 0 {
+		t.Errorf("features %b, and %b of a server that is none", got, sa.Features("x"))
 	}
 	sa.Send(manyEntriesFrom("a", "b", make([]byte, 4<<10)))
 	if e := sa.await(MessageDropped); !strings.Contains(e.Reason, "is over the limit of 2048") {
@@ -33,6 +33,34 @@ func TestWhatBothHaveIsAgreedOn(t *testing.T) {
 	sa.Send(vote("a", "b", 7)) // the link goes on
 	if m := sb.receive(); m.Head().Term != 7 {
 		t.Errorf("got %+v", m)
+	}
+}
+
+// What a server could do is forgotten when the link to it ends, although its own connection to this one goes on: who comes back may be an earlier program,
+// which would not know what is sent.
+func TestFeaturesEndWithTheLink(t *testing.T) {
+	lnA, lnB := listen(t), listen(t)
+	a := config("a", map[consensus.ServerID]string{"b": lnB.Addr().String()})
+	b := config("b", map[consensus.ServerID]string{"a": lnA.Addr().String()})
+	a.Features, b.Features = 0b0110, 0b0011
+	sa, sb := start(t, a, lnA, nil), start(t, b, lnB, nil)
+	sa.await(LinkUp)
+	sb.await(LinkUp)
+	if err := sa.AddPeer("b", lnA.Addr().String()); err != nil { // nobody of that name answers there
+		t.Fatal(err)
+	}
+	sa.await(LinkDown)
+	if got := sa.Features("b"); got != 0 {
+		t.Errorf("features %b with no link", got)
+	}
+	sb.stop()
+	b.Features = 0
+	earlier := start(t, b, listen(t), nil)
+	if err := sa.AddPeer("b", earlier.address); err != nil {
+		t.Fatal(err)
+	}
+	if e := sa.await(LinkUp); e.Features&^featuresOfThis != 0 || sa.Features("b") != e.Features {
+		t.Errorf("event %q, features %b", e, sa.Features("b"))
 	}
 }
 

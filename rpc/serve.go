@@ -65,9 +65,9 @@ func (in *incoming) serve(c *inConn, deliver func(...consensus.Message)) {
 		}
 		return
 	}
-	e.Kind, e.Codec, e.Protocol = IncomingUp, h.choose(), int(h.version())
-	in.report(e)
-	e.Codec, e.Protocol = "", 0
+	up := e
+	up.Kind, up.Codec, up.Protocol, up.Features = IncomingUp, h.choose(), int(h.version()), h.features&in.cfg.Features
+	in.report(up)
 	err = c.end(in.read(c, h, link, deliver))
 	e.Kind, e.Reason = IncomingDown, reason(err)
 	if errors.As(err, new(violation)) {
@@ -119,7 +119,6 @@ func (in *incoming) greet(c *inConn, e *Event) (*hello, *Link, error) {
 		return nil, link, err
 	}
 	link.told.Store(&h.advertise)
-	link.features.Store(h.features & in.cfg.Features)
 	if _, err := c.stream.Write(a.append(nil)); err != nil {
 		return nil, link, err
 	}

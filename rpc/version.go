@@ -8,3 +8,6 @@ const (
 	lowestVersion  = 2
 	highestVersion = 3
 )
+
+// featuresOfThis are the features of this package that this program has: see packageFeatures. There is none yet.
+const featuresOfThis = 0

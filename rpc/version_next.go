@@ -7,3 +7,6 @@ const (
 	lowestVersion  = 2
 	highestVersion = 4
 )
+
+// One more, which does nothing.
+const featuresOfThis = 1 << 48

@@ -319,6 +319,13 @@ func describeMessage(verb string, msg Message) string {
 		}
 		return fmt.Sprintf("%s InstallSnapshotReply term=%d lastIncluded=%d:%d offset=%d",
 			head, m.Term, m.LastIncluded.Index, m.LastIncluded.Term, m.Offset) + space(m.NoSpace)
+	case *ReadIndex:
+		return fmt.Sprintf("%s ReadIndex term=%d id=%d", head, m.Term, m.ID)
+	case *ReadIndexReply:
+		if m.Refused {
+			return fmt.Sprintf("%s ReadIndexReply term=%d id=%d refused", head, m.Term, m.ID)
+		}
+		return fmt.Sprintf("%s ReadIndexReply term=%d id=%d index=%d", head, m.Term, m.ID, m.Index)
 	case *TimeoutNow:
 		return fmt.Sprintf("%s TimeoutNow term=%d", head, m.Term)
 	}

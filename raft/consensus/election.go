@@ -26,7 +26,7 @@ func (m *Module) stand(transfer bool) {
 	m.hardStateChanged = true
 	m.role = Candidate
 	m.leader = ""
-	m.refuseAsked()
+	m.refuseAsked() // as a candidate it follows nobody
 	m.forgetLeader()
 	m.votes = make([]bool, len(m.config))
 	m.resetElectionTimer()

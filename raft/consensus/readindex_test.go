@@ -174,7 +174,7 @@ func TestReadsOfAFollowerAreRefusedInTime(t *testing.T) {
 // Who gives up its leader refuses all that it had to ask, and so does one whose leader says that it does not lead.
 func TestReadsOfAFollowerAreRefusedWithItsLeader(t *testing.T) {
 	for name, lose := range map[string]func(m *Module, ask *ReadIndex){
-		"its timeout":    func(m *Module, _ *ReadIndex) { m.Tick(m.electionDeadline) },
+		"its timeout":    func(m *Module, _ *ReadIndex) { m.cfg.PreVote = true; m.Tick(m.electionDeadline) },
 		"another term":   func(m *Module, _ *ReadIndex) { m.Step(0, &RequestVote{Header: Header{"n3", "n1", 4}}) },
 		"it is to stand": func(m *Module, _ *ReadIndex) { m.Step(0, &TimeoutNow{Header: Header{"n2", "n1", 3}}) },
 		"a later refusal": func(m *Module, ask *ReadIndex) {
@@ -251,6 +251,9 @@ func TestWhatALeaderHasInHandIsBounded(t *testing.T) {
 			if id%2 == 0 {
 				m.Flush()
 			}
+		}
+		if n := len(m.reads.waiting) + len(m.reads.pending); id == 0 && n != 1 {
+			t.Errorf("%d requests in hand, but it is one", n)
 		}
 	}
 	if n := len(m.reads.waiting) + len(m.reads.pending); n != maxAsked {

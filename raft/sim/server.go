@@ -36,6 +36,7 @@ type server struct {
 	snapshot *consensus.Snapshot // taken, not yet handed to Compact
 	waiters  []waiter            // clients that wait for an index; in order
 	reads    []asked             // reads that the module has
+	asked    uint64              // by its latest ReadIndex
 
 	view view // what the checks know
 }

@@ -54,6 +54,9 @@ func (m *Module) startReadRound() {
 	if m.holdsLease() {
 		for _, r := range m.reads.waiting {
 			m.confirm(r, m.commitIndex)
+			if i := m.config.place(r.server); i >= 0 {
+				m.followers[i].heartbeatDue = true // it may not know yet that this much is committed
+			}
 		}
 		m.reads.waiting = m.reads.waiting[:0]
 		return

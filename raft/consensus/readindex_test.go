@@ -295,8 +295,15 @@ func TestALeaseAnswersARequestAtOnce(t *testing.T) {
 	answer(m, round)
 	m.Flush()
 	m.Step(sent+99*time.Millisecond, &ReadIndex{Header: Header{"n2", "n1", 1}, ID: 1})
-	if got := replies(m.Flush()); len(got) != 1 || got[0].Refused {
+	e := m.Flush()
+	if got := replies(e); len(got) != 1 || got[0].Refused {
 		t.Errorf("with a lease: %v", got)
+	}
+	if told := slices.ContainsFunc(e.Send, func(msg Message) bool {
+		heartbeat, ok := msg.(*AppendEntries)
+		return ok && heartbeat.To == "n2" && heartbeat.LeaderCommit == 1
+	}); !told {
+		t.Error("n2 is not told what is committed, and has to wait for the next heartbeat")
 	}
 	m.Step(sent+100*time.Millisecond, &ReadIndex{Header: Header{"n2", "n1", 1}, ID: 2})
 	if got := replies(m.Flush()); len(got) != 0 {

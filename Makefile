@@ -20,7 +20,7 @@ MODULES = $(POWERFS) scripts/bench/rpc $(PEERS)
 QUICK = $$($(GO) list ./... | grep -v -e '/integration$$' -e '/scripts/readme$$')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test lab sim torture attack fuzz quick race cover bench bench-baseline bench-compare bench-peers mutants lint fmt fmtcheck vet tidy hooks clean
+.PHONY: help build demo run test lab sim torture attack fuzz quick race cover bench bench-baseline bench-compare bench-peers bench-scale mutants lint fmt fmtcheck vet tidy hooks clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,8 +84,8 @@ torture: ## kill it at each system call, cut the power, fill the disk, damage it
 	done; \
 	echo; cat "$$report"; rm -f "$$report" "$$out"; exit $$failed
 
-attack: ## 10,000 idle connections, slow senders, garbage, bombs, flipped bits, storms: what a cluster under load withstands (half a minute)
-	@ATTACK=1 $(GO) test -count=1 -timeout 5m -v -run '^TestAttacks$$' ./integration
+attack: ## 10,000 idle connections, slow senders, garbage, bombs, flipped bits, storms: what a cluster under load withstands, with and without TLS (a minute or two)
+	@ATTACK=1 $(GO) test -count=1 -timeout 5m -v -run '^TestAttacks' ./integration
 
 fuzz: ## each fuzzer of PKG for FUZZTIME (PKG=./rpc/... FUZZTIME=10s); what they find is kept in testdata, and `make test` runs it
 	@failed=0; for pkg in $$($(GO) list $(PKG)); do \
@@ -128,8 +128,11 @@ bench-compare: ## measure the packages, and compare with the baseline by benchst
 bench-peers: ## beside hashicorp/raft, etcd, dragonboat: half an hour; a look: BENCHFLAGS='-rounds 1 -window 1s'; -help has more
 	@$(GO) -C $(PEERS) run . $(BENCHFLAGS)
 
-mutants: ## break the code on purpose, one rule at a time: a test must notice each
-	@$(GO) run ./scripts/mutants -run '$(RUN)'
+bench-scale: ## as log, keys, nodes and values grow; starts, failover, catching up: ten minutes; a look: BENCHFLAGS=-quick
+	@$(GO) -C $(PEERS) run ./scale $(BENCHFLAGS)
+
+mutants: ## break the code on purpose, one rule at a time: a test must notice each (RUN=regexp; RESULTS=file, with which a run that was cut goes on)
+	@$(GO) run ./scripts/mutants -run '$(RUN)' -results '$(RESULTS)'
 
 lint: ## golangci-lint, pinned in scripts/tools (the first run builds it: minutes)
 	@$(TOOL) golangci-lint run ./...

@@ -3,6 +3,7 @@ package integration
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/raftnode/raft/kv/client"
 )
@@ -40,13 +42,63 @@ func idleWanted(t *testing.T) int {
 	return want
 }
 
+// fewFiles is how many files a node may have open in TestAttacks: more connections than that come, and it has to go on.
+const fewFiles = 1024
+
 // Whatever comes to the ports of a node: the cluster goes on, and what clients see is linearizable; no term grows; memory has a bound; nothing panics;
-// the log opens segments; and when it is over, so are the connections.
+// there are files left to open, and the log opens segments; and when it is over, so are the connections.
 func TestAttacks(t *testing.T) {
-	idle := idleWanted(t)
-	c := newGrowing(t, 0, patientNodes...)
-	underLoad(t, c, func(ctx context.Context, d *Drill) error {
-		a := &assault{hello: impostor(ctx, t, c), idle: idle}
+	c := newCluster(t, Config{Args: patientNodes})
+	few := fmt.Sprintf("#!/bin/sh\nulimit -n %d && exec %s \"$@\"\n", fewFiles, c.cfg.Binary)
+	path := filepath.Join(t.TempDir(), "raftnode")
+	if err := os.WriteFile(path, []byte(few), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	c.Nodes()[0].Binary = path
+	withstands(t, c)
+}
+
+// The same with TLS on all ports, inside of it, and bare: with certificates that let the attacker in, and others. Here a node may open more files, and
+// so has as many connections as it ever has.
+func TestAttacksOnTLS(t *testing.T) {
+	withstands(t, newCluster(t, Config{Args: patientNodes, TLS: true}))
+}
+
+// attack is one way of attacking.
+type attack struct {
+	name  string
+	least int64 // what makes it one
+	run   func(context.Context)
+	also  func(ctx context.Context) error // what the cluster has to be able to do meanwhile
+}
+
+func (a *assault) attacks(d *Drill) []attack {
+	throw := func(things [][]byte) func(context.Context) {
+		return func(ctx context.Context) { a.throw(ctx, things...) }
+	}
+	storm := attack{"a storm of connections", 5000, a.storm, func(ctx context.Context) error { return comesBack(ctx, d, d.Cluster.Nodes()[1]) }}
+	attacks := []attack{
+		{"idle connections", int64(a.idle), a.silence, nil},
+		{"slow senders", 150, a.drip, nil}, // of 100 that never end a handshake, and 100 that never end a header
+		{"garbage", 200, throw(garbage()), nil},
+		{"lengths", 200, throw(a.lengths()), nil},
+		{"bombs", 150, throw(a.bombs()), nil},
+		{"cut and flipped", int64(4 * len(a.hello.bytes())), throw(a.stumps()), nil},
+		{"flips in live links", 20, func(ctx context.Context) { a.flip(ctx, d) }, nil},
+		{"replayed handshakes", 500, a.replay, nil},
+	}
+	if a.stolen != nil {
+		attacks = append(attacks, attack{"masks", 200, a.masks, nil}, attack{"records", 200, a.records, nil})
+	}
+	return append(attacks, storm) // in it n2 begins anew, and what was overheard of it is worth nothing any more
+}
+
+// withstands attacks a cluster that does not run yet.
+func withstands(t *testing.T, c *Cluster) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	underLoadWithin(ctx, t, c, func(ctx context.Context, d *Drill) error {
+		a := &assault{hello: impostor(ctx, t, c), idle: idleWanted(t), stolen: steal(t, c)}
 		target := c.Nodes()[0] // the leader, whom an attack hurts most
 		if err := leads(ctx, d, target); err != nil {
 			return err
@@ -54,24 +106,9 @@ func TestAttacks(t *testing.T) {
 		a.peer, _ = target.PeerAddr()
 		a.client, _ = target.ClientAddr()
 		files, peak := filesOf(t, c), peaks(t, c)
-		for _, attack := range []struct {
-			name  string
-			least int64 // what makes it one
-			run   func(context.Context)
-			also  func(ctx context.Context) error // what the cluster has to be able to do meanwhile
-		}{
-			{"idle connections", int64(idle), a.silence, func(ctx context.Context) error { return opensSegments(ctx, d) }},
-			{"slow senders", 150, a.drip, nil}, // of 100 that never end a handshake, and 100 that never end a header
-			{"garbage", 200, func(ctx context.Context) { a.throw(ctx, garbage()...) }, nil},
-			{"lengths", 200, func(ctx context.Context) { a.throw(ctx, a.lengths()...) }, nil},
-			{"bombs", 150, func(ctx context.Context) { a.throw(ctx, a.bombs()...) }, nil},
-			{"cut and flipped", int64(4 * len(a.hello.bytes())), func(ctx context.Context) { a.throw(ctx, a.stumps()...) }, nil},
-			{"flips in live links", 20, func(ctx context.Context) { a.flip(ctx, d) }, nil},
-			{"replayed handshakes", 500, func(ctx context.Context) { a.crew(ctx, 4, func(i int) { a.hit(ctx, i, a.peer, a.hello.bytes()) }) }, nil},
-			{"a storm of connections", 5000, a.storm, func(ctx context.Context) error { return comesBack(ctx, d, c.Nodes()[1]) }},
-		} {
+		for _, attack := range a.attacks(d) {
 			before := terms(ctx, t, c)
-			if err := a.during(ctx, d, attack.least, attack.run, attack.also); err != nil {
+			if err := a.during(ctx, t, d, attack); err != nil {
 				return fmt.Errorf("%s: %w", attack.name, err)
 			}
 			if after := terms(ctx, t, c); fmt.Sprint(after) != fmt.Sprint(before) {
@@ -85,36 +122,46 @@ func TestAttacks(t *testing.T) {
 				}
 			}
 		}
+		if a.stolen != nil && a.stolen.letIn.Load() > 0 {
+			t.Errorf("%d were let in with certificates that are not good for that", a.stolen.letIn.Load())
+		}
 		noPanic(t, c)
 		return filesReturn(ctx, t, c, files)
 	})
 }
 
-// during lets an attack run until it has done enough, and meanwhile writes went on and something more was possible.
-func (a *assault) during(ctx context.Context, d *Drill, least int64, run func(context.Context), also func(context.Context) error) error {
+// during lets an attack run until it has done enough, and meanwhile the log opened segments, writes went on and something more was possible.
+func (a *assault) during(ctx context.Context, t *testing.T, d *Drill, attack attack) error {
+	t.Helper()
 	a.blows.Store(0)
 	attacking, end := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		run(attacking)
+		attack.run(attacking)
 	}()
 	defer func() { end(); <-ended }()
 	err := d.must(ctx, func(ctx context.Context) error {
-		return poll(ctx, fmt.Sprintf("%d blows", least), func() (bool, error) { return a.blows.Load() >= least, d.Cluster.Crashed() })
+		return poll(ctx, fmt.Sprintf("%d blows", attack.least), func() (bool, error) { return a.blows.Load() >= attack.least, d.Cluster.Crashed() })
 	})
 	if err != nil {
 		return fmt.Errorf("%w; there were %d", err, a.blows.Load())
 	}
-	if also != nil {
-		if err := d.must(ctx, also); err != nil {
+	filesLeft(t, d.Cluster)
+	if err := d.must(ctx, func(ctx context.Context) error { return opensSegments(ctx, d) }); err != nil {
+		return err
+	}
+	if attack.also != nil {
+		if err := d.must(ctx, attack.also); err != nil {
 			return err
 		}
 	}
+	defer filesLeft(t, d.Cluster)
 	return d.writesGoOn(ctx)
 }
 
-// flip changes one bit in one of ten chunks of all that the leader and a follower say to each other.
+// flip changes one bit in one of a hundred chunks of all that the leader and a follower say to each other: each costs them the connection, and a message of
+// a megabyte has to come through in between.
 func (a *assault) flip(ctx context.Context, d *Drill) {
 	leader, _, err := d.leader(ctx, 0)
 	if err != nil {
@@ -123,7 +170,7 @@ func (a *assault) flip(ctx context.Context, d *Drill) {
 	follower := d.others(leader)[0]
 	for _, link := range []*Link{d.Cluster.Link(leader, follower), d.Cluster.Link(follower, leader)} {
 		link.Spoil(func(chunk []byte) {
-			if rand.IntN(10) == 0 {
+			if rand.IntN(100) == 0 {
 				chunk[rand.IntN(len(chunk))] ^= 1 << rand.IntN(8)
 				a.blows.Add(1)
 			}
@@ -142,7 +189,7 @@ func (n *Node) newest() (string, error) {
 	return slices.Max(names), nil
 }
 
-// opensSegments writes until each node's log has begun a new segment.
+// opensSegments writes more than a segment holds, and waits until each node's log has begun a new one.
 func opensSegments(ctx context.Context, d *Drill) error {
 	before := map[*Node]string{}
 	for _, n := range d.Cluster.Nodes() {
@@ -157,15 +204,21 @@ func opensSegments(ctx context.Context, d *Drill) error {
 		return err
 	}
 	defer kv.Close()
-	value := bytes.Repeat([]byte("x"), 1<<20)
-	for left := d.Cluster.Nodes(); len(left) > 0; {
-		if _, err := kv.Put(ctx, "bulk", value); err != nil && ctx.Err() != nil {
-			return fmt.Errorf("%d nodes have opened no segment: %w", len(left), err)
+	value := bytes.Repeat([]byte("x"), 1<<18)
+	for written := 0; written < 5<<20; {
+		if _, err := kv.Put(ctx, "bulk", value); err == nil {
+			written += len(value)
+		} else if ctx.Err() != nil {
+			return fmt.Errorf("%d bytes were written: %w", written, err)
 		}
-		left = slices.DeleteFunc(left, func(n *Node) bool {
-			name, err := n.newest()
-			return err == nil && name > before[n]
-		})
+	}
+	for n, name := range before {
+		if err := poll(ctx, n.ID+" to open a segment after "+filepath.Base(name), func() (bool, error) {
+			newest, err := n.newest()
+			return newest > name, errors.Join(err, d.Cluster.Crashed())
+		}); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -234,6 +287,26 @@ func filesOf(t *testing.T, c *Cluster) (open []int) {
 		open = append(open, len(files))
 	}
 	return open
+}
+
+// filesLeft demands that each node can open some more files.
+func filesLeft(t *testing.T, c *Cluster) {
+	t.Helper()
+	const room = 16 // for a segment, a snapshot, and what was accepted but not yet decided upon
+	for i, open := range filesOf(t, c) {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", c.Nodes()[i].PID()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, rest, _ := strings.Cut(string(text), "Max open files")
+		limit := 0
+		if _, err := fmt.Sscan(rest, &limit); err != nil {
+			t.Fatalf("%v in %s", err, text)
+		}
+		if open > limit-room {
+			t.Errorf("%s has %d files open, and may have %d", c.Nodes()[i].ID, open, limit)
+		}
+	}
 }
 
 // filesReturn waits until each node has about as many files open as before: clients come and go.

@@ -20,6 +20,7 @@ type assault struct {
 	peer, client string   // the ports of the node
 	hello        greeting // with which a member connects to it, overheard
 	idle         int      // how many connections he can hold
+	stolen       *stolen  // certificates, with which he comes through TLS; nil where there is none
 	blows        atomic.Int64
 }
 
@@ -58,30 +59,43 @@ func (a *assault) crew(ctx context.Context, many int, do func(i int)) {
 	crew.Wait()
 }
 
-// hit sends bytes, and waits until the node closes the connection, for up to half a second.
-func (a *assault) hit(ctx context.Context, i int, address string, bytes []byte) {
+// port gives the peer port and the client port in turn.
+func (a *assault) port(i int) string {
+	if i%2 == 0 {
+		return a.peer
+	}
+	return a.client
+}
+
+// hit sends bytes, inside of TLS or bare, and waits until the node closes the connection, for up to half a second.
+func (a *assault) hit(ctx context.Context, i int, address string, inside bool, bytes []byte) {
 	conn, err := a.dial(ctx, i, address)
 	if err != nil {
 		return
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(500 * time.Millisecond))
+	if inside {
+		conn, _ = a.enter(ctx, conn, address) // if he does not get in, the next write says so
+	}
 	_, _ = conn.Write(bytes)
 	_, _ = io.Copy(io.Discard, conn)
 }
 
-// throw sends one thing after the other to the peer port and the client port.
+// throw sends one thing after the other to the peer port and the client port. Where there is TLS, it is inside of that first, and then bare.
 func (a *assault) throw(ctx context.Context, things ...[]byte) {
 	a.crew(ctx, 8, func(i int) {
-		address := a.peer
-		if i/len(things)%2 == 1 {
-			address = a.client
-		}
-		a.hit(ctx, i, address, things[i%len(things)])
+		round := i / len(things)
+		a.hit(ctx, i, a.port(round), a.stolen != nil && round/2%2 == 0, things[i%len(things)])
 	})
 }
 
-// silence holds connections that say nothing, and opens others where the node closes some.
+// replay says the handshake of a member again and again.
+func (a *assault) replay(ctx context.Context) {
+	a.crew(ctx, 4, func(i int) { a.hit(ctx, i, a.peer, a.stolen != nil && i%2 == 0, a.hello.bytes()) })
+}
+
+// silence holds connections that say nothing, or nothing more after a part of the handshake of TLS, or after all of it.
 func (a *assault) silence(ctx context.Context) {
 	var held []net.Conn
 	defer func() {
@@ -89,14 +103,21 @@ func (a *assault) silence(ctx context.Context) {
 			conn.Close()
 		}
 	}()
+	begun := clientHello()
 	for i := 0; i < a.idle && ctx.Err() == nil; i++ {
-		address := a.peer
-		if i%2 == 1 {
-			address = a.client
+		conn, err := a.dial(ctx, i, a.port(i))
+		if err != nil {
+			continue
 		}
-		if conn, err := a.dial(ctx, i, address); err == nil {
-			held = append(held, conn)
-			a.blows.Add(1)
+		held = append(held, conn)
+		a.blows.Add(1)
+		_ = conn.SetDeadline(time.Now().Add(500 * time.Millisecond))
+		switch {
+		case a.stolen == nil:
+		case i%8 < 2:
+			_, _ = conn.Write(begun[:1+i%len(begun)])
+		case i%8 < 4:
+			_, _ = a.enter(ctx, conn, a.port(i))
 		}
 	}
 	<-ctx.Done()
@@ -104,45 +125,56 @@ func (a *assault) silence(ctx context.Context) {
 
 // drip sends a byte now and then, of things that never end, and counts who is thrown out in a handshake or a header.
 func (a *assault) drip(ctx context.Context) {
+	hello := a.hello.bytes()
 	things := [][]byte{
-		a.hello.bytes(),
-		append(a.hello.bytes(), frameOf(kindAppendEntries, 1, 8<<20, make([]byte, 1<<20))...),
+		hello,
+		append(a.hello.bytes(), frameOf(kindAppendEntries, 1, 8<<20, make([]byte, 1<<20))...), // let in, and then a frame that never ends
 		[]byte("GET /v1/status HTTP/1.1\r\nHost: x\r\nX-Much: " + strings.Repeat("x", 10_000)),
 		[]byte("PUT /v1/kv/drip HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n" + strings.Repeat("x", 10_000)),
 	}
+	at := []int{0, len(hello) + 20, 0, 0}
+	begun := clientHello()
 	var crew sync.WaitGroup
 	for n := range 400 {
+		kind := n % len(things)
+		thing, inside := things[kind][at[kind]:], a.stolen != nil && n%8 < 4
+		if a.stolen != nil && !inside && kind%2 == 0 {
+			thing = begun // a byte now and then of the handshake of TLS
+		}
 		crew.Go(func() {
-			thing, address, at := things[n%len(things)], a.peer, 0
-			if n%len(things) >= 2 {
-				address = a.client
-			}
-			if n%len(things) == 1 { // let in, and then a frame that never ends
-				at = len(a.hello.bytes()) + 20
-			}
-			conn, err := a.dial(ctx, n, address)
+			conn, err := a.dial(ctx, n, a.port(kind/2))
 			if err != nil {
 				return
 			}
 			defer conn.Close()
-			_, err = conn.Write(thing[:at])
-			tick := time.NewTicker(50 * time.Millisecond)
-			defer tick.Stop()
-			for ; err == nil && at < len(thing); at++ {
-				select {
-				case <-ctx.Done():
-					return
-				case <-tick.C:
-					_, err = conn.Write(thing[at : at+1])
-				}
+			if inside {
+				conn, err = a.enter(ctx, conn, a.port(kind/2))
 			}
-			if n%2 == 0 {
+			if err == nil {
+				_, err = conn.Write(things[kind][:at[kind]])
+			}
+			trickle(ctx, conn, thing, err)
+			if kind%2 == 0 {
 				a.blows.Add(1)
 			}
 		})
 	}
 	crew.Wait()
 	<-ctx.Done()
+}
+
+// trickle sends a byte now and then, until there is an error or no more.
+func trickle(ctx context.Context, conn net.Conn, thing []byte, err error) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for at := 0; err == nil && at < len(thing); at++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			_, err = conn.Write(thing[at : at+1])
+		}
+	}
 }
 
 // garbage is noise, and what other programs say.
@@ -219,17 +251,18 @@ func (a *assault) stumps() (things [][]byte) {
 func (a *assault) storm(ctx context.Context) {
 	hello := a.hello.bytes()
 	a.crew(ctx, 16, func(i int) {
-		address := a.peer
-		if i%2 == 1 {
-			address = a.client
-		}
-		conn, err := a.dial(ctx, i, address)
+		conn, err := a.dial(ctx, i, a.port(i))
 		if err != nil {
 			return
 		}
-		if i%16 == 0 {
-			_, _ = conn.Write(hello)
+		defer conn.Close()
+		if i%16 > 0 {
+			return
 		}
-		conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(500 * time.Millisecond))
+		if a.stolen != nil {
+			conn, _ = a.enter(ctx, conn, a.port(i))
+		}
+		_, _ = conn.Write(hello)
 	})
 }

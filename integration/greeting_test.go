@@ -17,8 +17,8 @@ import (
 
 // greeting is a handshake that claims to come from n2 and go to n1, in the layout that package rpc documents.
 type greeting struct {
-	lowest, highest                                                       byte
-	cluster, sender, receiver, codec, store, address, incarnation, codecs string
+	lowest, highest                                                                   byte
+	cluster, sender, receiver, codec, store, address, incarnation, codecs, membership string
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -26,7 +26,11 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // bytes gives the block.
 func (g greeting) bytes() []byte {
 	block := append([]byte("\x89raft\r\n\x1a"), g.lowest, g.highest, 0, 0)
-	for _, f := range []string{g.cluster, g.sender, g.receiver, g.codec, "", g.store, g.address, g.incarnation, g.codecs, strings.Repeat("\x00", 8)} {
+	fields := []string{g.cluster, g.sender, g.receiver, g.codec, "", g.store, g.address, g.incarnation}
+	if g.highest > 2 {
+		fields = append(fields, g.codecs, strings.Repeat("\x00", 8), g.membership)
+	}
+	for _, f := range fields {
 		block = append(binary.BigEndian.AppendUint16(block, uint16(len(f))), f...)
 	}
 	binary.BigEndian.PutUint16(block[greetingHead-2:], uint16(len(block)-greetingHead))
@@ -35,17 +39,46 @@ func (g greeting) bytes() []byte {
 
 // laterTerm is a message of a later term: a server that processes it follows into that term.
 func laterTerm() []byte {
-	payload := []byte(`{"Term":1000,"VoteGranted":false}`)
-	frame := binary.BigEndian.AppendUint32(nil, uint32(len(payload)))
-	frame = binary.BigEndian.AppendUint64(append(frame, kindRequestVoteReply), 1)
-	sum := crc32.Update(crc32.Checksum(frame, castagnoli), castagnoli, payload)
-	return append(binary.BigEndian.AppendUint32(frame, sum), payload...)
+	return frames(message{kindRequestVoteReply, `{"Term":1000,"VoteGranted":false}`})
+}
+
+// message is one in the codec json.
+type message struct {
+	kind    byte
+	payload string
+}
+
+// frames gives the messages as they follow a handshake.
+func frames(messages ...message) (stream []byte) {
+	for i, m := range messages {
+		stream = append(stream, frameOf(m.kind, uint64(i+1), uint32(len(m.payload)), []byte(m.payload))...)
+	}
+	return stream
+}
+
+// upheaval is all that could unseat a leader, or make a server stand, if it is heeded.
+func upheaval() []byte {
+	return frames(
+		message{kindTimeoutNow, `{"Term":1000}`},
+		message{kindAppendEntries, `{"Term":1000,"PrevLogIndex":0,"PrevLogTerm":0,"LeaderCommit":0,"Round":0,"Entries":[]}`},
+		message{kindRequestVote, `{"Term":1000,"LastLogIndex":1000,"LastLogTerm":999,"Transfer":false}`},
+		message{kindRequestVote, `{"Term":1000,"LastLogIndex":1000,"LastLogTerm":999,"Transfer":true}`},
+		message{kindRequestPreVote, `{"Term":1000,"NextTerm":1001,"LastLogIndex":1000,"LastLogTerm":999}`},
+		message{kindRequestVoteReply, `{"Term":1000,"VoteGranted":true}`},
+		message{kindAppendEntriesReply, `{"Term":1000,"Success":false,"MatchIndex":0,"PrevLogIndex":0,"Round":0,"ConflictIndex":0,"ConflictTerm":0,"NoSpace":false}`},
+		message{0xee, ""}, // there is no such message: when the connection is closed for it, those before it were taken
+	)
 }
 
 // impostor has what n1 knows of n2, so that one thing at a time can be wrong with it.
 func impostor(ctx context.Context, t *testing.T, c *Cluster) greeting {
 	t.Helper()
-	knowStart(ctx, t, c.Nodes()[0], `"n2"`)
+	return impostorOf(ctx, t, c, c.Nodes()[1])
+}
+
+func impostorOf(ctx context.Context, t *testing.T, c *Cluster, n *Node) greeting {
+	t.Helper()
+	knowStart(ctx, t, c.Nodes()[0], `"`+n.ID+`"`)
 	text, err := os.ReadFile(filepath.Join(c.Nodes()[0].DataDir, "stores.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +89,7 @@ func impostor(ctx context.Context, t *testing.T, c *Cluster) greeting {
 	if err := json.Unmarshal(text, &stores); err != nil {
 		t.Fatal(err)
 	}
-	starts, err := os.ReadFile(filepath.Join(c.Nodes()[1].DataDir, "incarnation"))
+	starts, err := os.ReadFile(filepath.Join(n.DataDir, "incarnation"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,8 +100,8 @@ func impostor(ctx context.Context, t *testing.T, c *Cluster) greeting {
 		t.Fatal(err)
 	}
 	return greeting{
-		lowest: 2, highest: 3, cluster: status.Cluster, sender: "n2", receiver: "n1", codec: "json", store: stores.Members["n2"].Store,
-		address: "127.0.0.1:1", incarnation: start, codecs: "\x04json",
+		lowest: 2, highest: 3, cluster: status.Cluster, sender: n.ID, receiver: "n1", codec: "json", store: stores.Members[n.ID].Store,
+		address: "127.0.0.1:1", incarnation: start, codecs: "\x04json", membership: "0",
 	}
 }
 
@@ -123,6 +156,9 @@ func wrongGreetings() map[string]struct {
 		"swapped addresses":                  {func(g *greeting) { g.receiver = "n3" }, `this is server "n1", not "n3": check the address`},
 		"itself":                             {func(g *greeting) { g.sender = "n1" }, `calls itself "n1", which is this server`},
 		"an unknown node":                    {func(g *greeting) { g.sender, g.address = "n9", "" }, `server "n9" is not one of the peers of "n1", and does not say where`},
+		"an unknown node with an address":    {func(g *greeting) { g.sender = "n9" }, `server "n9" is no member of the cluster: it is not in the configuration at index 0`},
+		"an unknown node of protocol 2":      {func(g *greeting) { g.sender, g.highest = "n9", 2 }, `server "n9" is no member of the cluster`},
+		"an unknown node that waits":         {func(g *greeting) { g.sender, g.membership = "n9", "waits" }, `server "n9" waits to be added to the cluster`},
 		"a node without a name":              {func(g *greeting) { g.sender = "" }, `the peer's name "" must have`},
 		"an address that is none":            {func(g *greeting) { g.sender, g.address = "n9", "here" }, `the address of peer "n9" must be host:port`},
 		"a duplicate id":                     {func(g *greeting) { g.store = strings.Repeat("0", 32) }, `two processes call themselves "n2"`},
@@ -155,7 +191,7 @@ func TestWhoIsWrongIsToldWhyAndMovesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := g
 			wrong.change(&g)
-			if back := sayTo(t, n1, "127.0.0.1", append(g.bytes(), laterTerm()...)); !strings.Contains(back, wrong.want) {
+			if back := sayTo(t, n1, "127.0.0.1", append(g.bytes(), upheaval()...)); !strings.Contains(back, wrong.want) {
 				t.Errorf("it answers %q, want %q", back, wrong.want)
 			}
 			unmoved(t)
@@ -170,7 +206,7 @@ func TestWhoIsWrongIsToldWhyAndMovesNothing(t *testing.T) {
 		"127.0.0.5": {string(flipped), "the handshake does not match its checksum"},
 	} {
 		t.Run(strange.want, func(t *testing.T) {
-			if back := sayTo(t, n1, from, append([]byte(strange.bytes), laterTerm()...)); back != "" {
+			if back := sayTo(t, n1, from, append([]byte(strange.bytes), upheaval()...)); back != "" {
 				t.Errorf("it answers %q", back)
 			}
 			refused(ctx, t, n1, strange.want)
@@ -219,7 +255,8 @@ func TestProcessesWithAWrongSetUp(t *testing.T) {
 	n1At, _ := n1.PeerAddr()
 	otherAt, _ := other.PeerAddr()
 	waits(ctx, t, with(victim, "--data-dir", filepath.Join(empty, "swapped"), "--dial", other.ID+"="+n1At+",n1="+otherAt), other.ID+` (`+n1At+`) was asked for the cluster's id: the server there is "n1"`)
-	waits(ctx, t, append(with(victim, "--data-dir", filepath.Join(empty, "other")), "--cluster-id", "another"), `belongs to cluster "`)
+	refuses(t, append(with(victim, "--data-dir", filepath.Join(empty, "given")), "--cluster-id", "another"), 1, "knows this node", "must not come back empty")
+	waits(ctx, t, append(with(victim, "--id", "n9", "--data-dir", filepath.Join(empty, "other"), "--listen-peer", anyPort), "--join", "--cluster-id", "another"), `belongs to cluster "`)
 	refuses(t, with(victim, "--data-dir", filepath.Join(empty, "wiped")), 1, "its data directory was lost or exchanged", "must not come back empty")
 	for who, term := range terms(ctx, t, c, victim) {
 		if before[who] != term {

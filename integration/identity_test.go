@@ -78,7 +78,7 @@ func TestNodeThatLostItsDataIsNotLetIn(t *testing.T) {
 	}
 }
 
-// beginAnew starts a node that was wiped with the cluster's id given, so that it asks nobody, and waits until it is not let in.
+// beginAnew starts a node that was wiped with the cluster's id given, where nobody can tell it that it was known, and waits until it is not let in.
 func beginAnew(ctx context.Context, t *testing.T, c *Cluster, wiped, other *Node) {
 	t.Helper()
 	status, err := c.Status(ctx, other)
@@ -86,9 +86,12 @@ func beginAnew(ctx context.Context, t *testing.T, c *Cluster, wiped, other *Node
 		t.Fatal(err)
 	}
 	wiped.Configure("--cluster-id", status.Cluster)
+	refuses(t, wiped.Args(), 1, "cannot start: "+other.ID+" (", "knows this node", "must not come back empty")
+	c.Isolate(wiped)
 	if err := c.Start(ctx, wiped); err != nil {
 		t.Fatal(err)
 	}
+	c.Heal()
 	refused(ctx, t, wiped, "its data directory was lost or exchanged")
 	if status, err := c.Status(ctx, wiped); err != nil || status.Leader != "" {
 		t.Fatalf("%s has leader %q, %v", wiped.ID, status.Leader, err)
@@ -107,7 +110,13 @@ func TestTwoNodesThatLostTheirDataDoNotBeginAnew(t *testing.T) {
 	knowStart(ctx, t, n3, `"n2"`)
 	wipe(t, n1)
 	wipe(t, n2)
+	status, err := c.Status(ctx, n3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := []string{"--cluster-id", status.Cluster} // as it was founded, perhaps
 	for _, n := range []*Node{n1, n2} {
+		refuses(t, append(n.Args(), given...), 1, "cannot start: n3 (", "it must not come back empty")
 		refuses(t, n.Args(), 1, "cannot start: n3 (", "it must not come back empty", "remove it from the cluster and add a node with a new id")
 		if _, err := os.Stat(n.DataDir); !os.IsNotExist(err) {
 			t.Errorf("%s made a data directory: %v", n.ID, err)

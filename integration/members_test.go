@@ -22,9 +22,15 @@ var often = []string{"--snapshot-entries", "200", "--snapshot-bytes", "64KiB"}
 // newGrowing makes a cluster of three with nodes to spare; nothing runs yet.
 func newGrowing(t *testing.T, spares int, args ...string) *Cluster {
 	t.Helper()
-	path := raftnode(t)
+	return newCluster(t, Config{Spares: spares, Args: args})
+}
+
+// newCluster makes a cluster of real nodes; nothing runs yet.
+func newCluster(t *testing.T, cfg Config) *Cluster {
+	t.Helper()
+	cfg.Binary, cfg.Dir = raftnode(t), t.TempDir()
 	leavesNothing(t)
-	c, err := NewCluster(Config{Binary: path, Nodes: 3, Spares: spares, Dir: t.TempDir(), Args: args})
+	c, err := NewCluster(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +45,11 @@ func newGrowing(t *testing.T, spares int, args ...string) *Cluster {
 // underLoad lets clients work while something happens, and judges what they saw and what the members have in the end.
 func underLoad(t *testing.T, c *Cluster, happens func(ctx context.Context, d *Drill) error) {
 	t.Helper()
-	ctx := bounded(t)
+	underLoadWithin(bounded(t), t, c, happens)
+}
+
+func underLoadWithin(ctx context.Context, t *testing.T, c *Cluster, happens func(ctx context.Context, d *Drill) error) {
+	t.Helper()
 	d := &Drill{Cluster: c, History: NewHistory(), opts: Options{Narrate: func(s Step) { t.Logf("%8.3f s  %s %s", s.At.Seconds(), s.What, s.Detail) }}}
 	finals, err := d.run(ctx, Scenario{play: func(ctx context.Context, d *Drill) error { return happens(ctx, d) }})
 	if err != nil {

@@ -18,17 +18,7 @@ import (
 // startTLS starts three nodes with TLS on all ports.
 func startTLS(t *testing.T) (*Cluster, context.Context) {
 	t.Helper()
-	path := raftnode(t)
-	leavesNothing(t)
-	c, err := NewCluster(Config{Binary: path, Dir: t.TempDir(), TLS: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	c := newCluster(t, Config{TLS: true})
 	ctx := bounded(t)
 	start(ctx, t, c)
 	return c, ctx
@@ -110,6 +100,11 @@ func TestCertificatesAreExchangedUnderLoad(t *testing.T) {
 	goOn()
 	exchange(t, c)
 	reload(`read again, for new connections`, 2) // of both ports
+	for _, n := range c.Nodes() {
+		if status, err := c.Status(ctx, n); err != nil || len(status.Certificates) != 2 || time.Until(status.Certificates[0].NotAfter) > secretFor/2 || status.Certificates[1].DaysLeft != 0 {
+			t.Errorf("the status of %s tells of the certificates %+v, %v", n.ID, status.Certificates, err)
+		}
+	}
 	goOn()
 	for _, n := range c.Nodes() {
 		if err := os.WriteFile(certs.CertFiles(c.secrets.dir, n.ID).Cert, []byte("broken\n"), 0o600); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/raftnode/raft/kv/command"
 	"github.com/raftnode/raft/raft"
 )
 
@@ -19,16 +20,16 @@ const (
 )
 
 // CommandVersion is the first byte of every command.
-const CommandVersion = 1
+const CommandVersion = command.Version
 
 // Op is what a command does. The numbers are in the log: they are never changed, only added to.
 type Op uint8
 
 // The operations.
 const (
-	Put    Op = 1 // set the key to the value
-	Append Op = 2 // add the value to the end of what is there; a key that is not there begins empty
-	Delete Op = 3 // remove the key, whether or not it is there
+	Put    Op = command.Put    // set the key to the value
+	Append Op = command.Append // add the value to the end of what is there; a key that is not there begins empty
+	Delete Op = command.Delete // remove the key, whether or not it is there
 )
 
 // ConditionKind is what must hold for a command to be done. The numbers are in the log.
@@ -36,10 +37,10 @@ type ConditionKind uint8
 
 // The conditions.
 const (
-	Always    ConditionKind = 0
-	IfVersion ConditionKind = 1 // the key is there and has this version
-	IfExists  ConditionKind = 2
-	IfAbsent  ConditionKind = 3
+	Always    ConditionKind = command.Always
+	IfVersion ConditionKind = command.IfVersion // the key is there and has this version
+	IfExists  ConditionKind = command.IfExists
+	IfAbsent  ConditionKind = command.IfAbsent
 )
 
 // Condition must hold, or the command is refused.
@@ -69,21 +70,25 @@ var (
 
 // Validate tells whether the command can be encoded.
 func (c Command) Validate() error {
-	switch {
-	case c.Op < Put || c.Op > Delete || c.If.Kind > IfAbsent:
-		return errFormat
-	case c.If.Kind != IfVersion && c.If.Version != 0, c.Op == Delete && len(c.Value) != 0:
-		return errFormat
-	case len(c.Key) == 0 || len(c.Key) > MaxKeyBytes:
-		return ErrKeySize
-	case len(c.Value) > MaxValueBytes:
-		return ErrValueSize
-	}
-	return checkClient(c.Client, c.Seq)
+	return check(c.Op, c.If, len(c.Key), len(c.Value), c.Client, c.Seq)
 }
 
-func checkClient(client string, seq uint64) error {
-	if (client == "") != (seq == 0) || len(client) > MaxClientIDBytes {
+func check[S string | []byte](op Op, condition Condition, keyBytes, valueBytes int, client S, seq uint64) error {
+	switch {
+	case op < Put || op > Delete || condition.Kind > IfAbsent:
+		return errFormat
+	case condition.Kind != IfVersion && condition.Version != 0, op == Delete && valueBytes != 0:
+		return errFormat
+	case keyBytes == 0 || keyBytes > MaxKeyBytes:
+		return ErrKeySize
+	case valueBytes > MaxValueBytes:
+		return ErrValueSize
+	}
+	return checkClient(client, seq)
+}
+
+func checkClient[S string | []byte](client S, seq uint64) error {
+	if (len(client) == 0) != (seq == 0) || len(client) > MaxClientIDBytes {
 		return ErrClientID
 	}
 	for i := range len(client) {
@@ -94,29 +99,15 @@ func checkClient(client string, seq uint64) error {
 	return nil
 }
 
-// Encode gives the command as it stands in the log:
-//
-//	byte     CommandVersion
-//	byte     Op
-//	byte     ConditionKind
-//	uvarint  Condition.Version
-//	string   Client
-//	uvarint  Seq
-//	string   Key
-//	string   Value
-//
-// where a string is its length as uvarint and then its bytes. Nothing follows.
+// Encode gives the command as it stands in the log, laid out by package command.
 func (c Command) Encode() ([]byte, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	b := make([]byte, 0, 3+5*binary.MaxVarintLen64+len(c.Client)+len(c.Key)+len(c.Value))
-	b = append(b, CommandVersion, byte(c.Op), byte(c.If.Kind))
-	b = binary.AppendUvarint(b, uint64(c.If.Version))
-	b = appendString(b, c.Client)
-	b = binary.AppendUvarint(b, c.Seq)
-	b = appendString(b, c.Key)
-	return appendString(b, c.Value), nil
+	laid := command.Command{
+		Op: uint8(c.Op), If: uint8(c.If.Kind), Version: uint64(c.If.Version), Client: c.Client, Seq: c.Seq, Key: c.Key, Value: c.Value,
+	}
+	return laid.AppendTo(make([]byte, 0, laid.MaxSize())), nil
 }
 
 func appendString[S string | []byte](b []byte, s S) []byte {
@@ -125,23 +116,42 @@ func appendString[S string | []byte](b []byte, s S) []byte {
 
 // Decode is the inverse of Encode. The command's Value shares memory with b.
 func Decode(b []byte) (Command, error) {
+	v, err := Parse(b)
+	if err != nil {
+		return Command{}, err
+	}
+	return Command{Op: v.Op, Key: string(v.Key), Value: v.Value, If: v.If, Client: string(v.Client), Seq: v.Seq}, nil
+}
+
+// View is a Command whose parts are pieces of its encoding: to look at one allocates nothing.
+type View struct {
+	Op     Op
+	Key    []byte
+	Value  []byte
+	If     Condition
+	Client []byte
+	Seq    uint64
+}
+
+// Parse takes an encoding apart, and refuses what Encode would not have given.
+func Parse(b []byte) (View, error) {
 	if len(b) < 3 {
-		return Command{}, errFormat
+		return View{}, errFormat
 	}
 	if b[0] != CommandVersion {
-		return Command{}, fmt.Errorf("kv: the command has version %d; this program knows version %d", b[0], CommandVersion)
+		return View{}, fmt.Errorf("kv: the command has version %d; this program knows version %d", b[0], CommandVersion)
 	}
 	r := reader{rest: b[3:]}
-	c := Command{Op: Op(b[1]), If: Condition{Kind: ConditionKind(b[2])}}
-	c.If.Version = raft.Index(r.uvarint())
-	c.Client = string(r.bytes(MaxClientIDBytes))
-	c.Seq = r.uvarint()
-	c.Key = string(r.bytes(MaxKeyBytes))
-	c.Value = r.bytes(math.MaxInt)
+	v := View{Op: Op(b[1]), If: Condition{Kind: ConditionKind(b[2])}}
+	v.If.Version = raft.Index(r.uvarint())
+	v.Client = r.bytes(math.MaxInt)
+	v.Seq = r.uvarint()
+	v.Key = r.bytes(math.MaxInt)
+	v.Value = r.bytes(math.MaxInt)
 	if r.bad || len(r.rest) != 0 {
-		return Command{}, errFormat
+		return View{}, errFormat
 	}
-	return c, c.Validate()
+	return v, check(v.Op, v.If, len(v.Key), len(v.Value), v.Client, v.Seq)
 }
 
 // reader takes apart what appendString and the like put together. After the first mistake it is bad for good.

@@ -21,7 +21,7 @@ func ExampleStore() {
 	})
 	item, at, _ := store.Get("motd")
 	fmt.Printf("%s, version %d, applied %d\n", item.Value, item.Version, at.Index)
-	fmt.Println("the same answer:", results[0] == results[1])
+	fmt.Println("the same answer:", *results[0].(*kv.Result) == *results[1].(*kv.Result))
 	// Output:
 	// hello, version 1, applied 2
 	// the same answer: true

@@ -1,9 +1,6 @@
 package kv
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // items is the map from keys to items, sorted by key, in chunks: adding a key moves at most one chunk, and now and then the
 // list of chunks. A frozen copy costs as much as the list: the two share the chunks, and one that is to be changed is
@@ -29,23 +26,38 @@ func (t *items) freeze() items {
 	return items{chunks: slices.Clone(t.chunks), count: t.count}
 }
 
-// find gives the place at which the key is or belongs: a chunk, and a place in it.
-func (t *items) find(key string) (i, at int, found bool) {
+// place is where a key is or belongs: a chunk, and a place in it.
+type place struct{ chunk, in int }
+
+// find gives the place at which the key is or belongs. It compares without a copy of the key, which may be a piece of a command.
+func find[K string | []byte](t *items, key K) (at place, found bool) {
 	if len(t.chunks) == 0 {
-		return 0, 0, false
+		return place{}, false
 	}
-	i, found = slices.BinarySearchFunc(t.chunks, key, func(c chunk, key string) int {
-		return strings.Compare(c.keys[0], key)
-	})
-	if found {
-		return i, 0, true
+	low, high := 0, len(t.chunks) // the first chunk that begins behind the key
+	for low < high {
+		if middle := int(uint(low+high) >> 1); t.chunks[middle].keys[0] <= string(key) {
+			low = middle + 1
+		} else {
+			high = middle
+		}
 	}
-	if i > 0 {
-		i--
+	at.chunk = max(low-1, 0)
+	keys := t.chunks[at.chunk].keys
+	low, high = 0, len(keys) // the first key that is not before this one
+	for low < high {
+		if middle := int(uint(low+high) >> 1); keys[middle] < string(key) {
+			low = middle + 1
+		} else {
+			high = middle
+		}
 	}
-	at, found = slices.BinarySearch(t.chunks[i].keys, key)
-	return i, at, found
+	at.in = low
+	return at, low < len(keys) && keys[low] == string(key)
 }
+
+// at gives the item at a place where one is.
+func (t *items) at(p place) Item { return t.chunks[p.chunk].items[p.in] }
 
 // own gives a chunk that may be changed.
 func (t *items) own(i int) *chunk {
@@ -56,29 +68,20 @@ func (t *items) own(i int) *chunk {
 	return c
 }
 
-func (t *items) get(key string) (Item, bool) {
-	i, at, found := t.find(key)
-	if !found {
-		return Item{}, false
-	}
-	return t.chunks[i].items[at], true
-}
+// setAt changes the item at a place where one is.
+func (t *items) setAt(p place, item Item) { t.own(p.chunk).items[p.in] = item }
 
-func (t *items) set(key string, item Item) {
-	i, at, found := t.find(key)
-	if found {
-		t.own(i).items[at] = item
-		return
-	}
+// insertAt adds a key that is not there at the place where it belongs.
+func (t *items) insertAt(p place, key string, item Item) {
 	t.count++
 	if len(t.chunks) == 0 {
 		t.chunks = append(t.chunks, chunk{keys: []string{key}, items: []Item{item}, epoch: t.epoch})
 		return
 	}
-	c := t.own(i)
-	c.keys, c.items = slices.Insert(c.keys, at, key), slices.Insert(c.items, at, item)
+	c := t.own(p.chunk)
+	c.keys, c.items = slices.Insert(c.keys, p.in, key), slices.Insert(c.items, p.in, item)
 	if len(c.keys) > maxChunk {
-		t.split(i)
+		t.split(p.chunk)
 	}
 }
 
@@ -105,24 +108,21 @@ func (t *items) append(key string, item Item) {
 	t.count++
 }
 
-// remove removes a key, whether or not it is there.
-func (t *items) remove(key string) {
-	i, at, found := t.find(key)
-	if !found {
-		return
-	}
+// removeAt removes the key at a place where one is.
+func (t *items) removeAt(p place) {
 	t.count--
-	if len(t.chunks[i].keys) == 1 {
-		t.chunks = slices.Delete(t.chunks, i, i+1)
+	if len(t.chunks[p.chunk].keys) == 1 {
+		t.chunks = slices.Delete(t.chunks, p.chunk, p.chunk+1)
 		return
 	}
-	c := t.own(i)
-	c.keys, c.items = slices.Delete(c.keys, at, at+1), slices.Delete(c.items, at, at+1)
+	c := t.own(p.chunk)
+	c.keys, c.items = slices.Delete(c.keys, p.in, p.in+1), slices.Delete(c.items, p.in, p.in+1)
 }
 
 // from calls visit with the keys at or behind start, in order, until it returns false.
 func (t *items) from(start string, visit func(key string, item Item) bool) {
-	i, at, _ := t.find(start)
+	place, _ := find(t, start)
+	i, at := place.chunk, place.in
 	for ; i < len(t.chunks); i++ {
 		c := &t.chunks[i]
 		for ; at < len(c.keys); at++ {

@@ -10,6 +10,29 @@ import (
 	"github.com/raftnode/raft/raft"
 )
 
+// set, remove and get are what the Store does in two steps.
+func (t *items) set(key string, item Item) {
+	if at, found := find(t, key); found {
+		t.setAt(at, item)
+	} else {
+		t.insertAt(at, key, item)
+	}
+}
+
+func (t *items) remove(key string) {
+	if at, found := find(t, key); found {
+		t.removeAt(at)
+	}
+}
+
+func (t *items) get(key string) (Item, bool) {
+	at, found := find(t, []byte(key))
+	if !found {
+		return Item{}, false
+	}
+	return t.at(at), true
+}
+
 // same compares a table with a plain map.
 func same(t *testing.T, what string, got *items, want map[string]raft.Index) {
 	t.Helper()
@@ -94,7 +117,8 @@ func TestACopySharesWhatDoesNotChange(t *testing.T) {
 	}
 	copied := table.freeze()
 	table.set("02500", Item{Version: 2})
-	i, _, _ := table.find("02500")
+	at, _ := find(&table, "02500")
+	i := at.chunk
 	once := &table.chunks[i].items[0]
 	table.set("02500", Item{Version: 3})
 	if &table.chunks[i].items[0] != once {

@@ -22,8 +22,8 @@ func newSessions(limit int) *sessions {
 
 // repeated gives the Result for a command that must not be done, because it was already, or because
 // it cannot be told whether it was.
-func (s *sessions) repeated(client string, seq uint64) (Result, bool) {
-	element, known := s.byID[client]
+func (s *sessions) repeated(client []byte, seq uint64) (Result, bool) {
+	element, known := s.byID[string(client)]
 	if !known {
 		return Result{Code: SessionUnknown}, seq != 1
 	}
@@ -39,8 +39,8 @@ func (s *sessions) repeated(client string, seq uint64) (Result, bool) {
 }
 
 // remember keeps the Result of a command that repeated did not know.
-func (s *sessions) remember(client string, seq uint64, result Result) {
-	if element, known := s.byID[client]; known {
+func (s *sessions) remember(client []byte, seq uint64, result Result) {
+	if element, known := s.byID[string(client)]; known {
 		last := element.Value.(*session)
 		last.seq, last.result = seq, result
 		return
@@ -49,7 +49,7 @@ func (s *sessions) remember(client string, seq uint64, result Result) {
 		oldest := s.used.Remove(s.used.Front()).(*session)
 		delete(s.byID, oldest.client)
 	}
-	s.add(&session{client: client, seq: seq, result: result})
+	s.add(&session{client: string(client), seq: seq, result: result})
 }
 
 // add adds the session of a client that has none. It will be forgotten after all others.

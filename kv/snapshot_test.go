@@ -88,7 +88,7 @@ func TestAStoreThatIsRestoredGoesOnAsIfItWereTheOther(t *testing.T) {
 		for step := range 150 {
 			command := h.next(t)
 			want, got := straight.Apply([]raft.Command{command}), broken.Apply([]raft.Command{command})
-			if want[0] != got[0] {
+			if *want[0].(*Result) != *got[0].(*Result) {
 				t.Fatalf("seed %d, step %d: answered %+v, want %+v", seed, step, got[0], want[0])
 			}
 			if h.random.IntN(4) > 0 {

@@ -69,27 +69,31 @@ func newStore(maxSessions int) *Store {
 	return &Store{sessions: newSessions(maxSessions)}
 }
 
-// Apply applies committed commands and returns a Result for each.
+// Apply applies committed commands and returns a *Result for each.
 func (s *Store) Apply(commands []raft.Command) []any {
+	slab := make([]Result, len(commands)) // one piece of memory for all, to which the answers point
 	results := make([]any, len(commands))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, command := range commands {
-		results[i] = s.apply(command)
-		s.applied = Position{Index: command.Index, Term: command.Term}
+	for i := range commands {
+		slab[i] = s.apply(&commands[i])
+		results[i] = &slab[i]
+	}
+	if n := len(commands); n > 0 {
+		s.applied = Position{Index: commands[n-1].Index, Term: commands[n-1].Term}
 	}
 	return results
 }
 
-func (s *Store) apply(command raft.Command) Result {
+func (s *Store) apply(command *raft.Command) Result {
 	here := Result{Index: command.Index, Term: command.Term}
 	encoded, _ := command.Value.([]byte) // anything else is not a command either
-	c, err := Decode(encoded)
+	c, err := Parse(encoded)
 	if err != nil {
 		here.Code = BadCommand
 		return here
 	}
-	if c.Client != "" {
+	if len(c.Client) > 0 {
 		if result, known := s.sessions.repeated(c.Client, c.Seq); known {
 			if result.Index == 0 { // a refusal of this very command, not an earlier answer
 				result.Index, result.Term = here.Index, here.Term
@@ -97,31 +101,44 @@ func (s *Store) apply(command raft.Command) Result {
 			return result
 		}
 	}
-	here.Code, here.Version = s.do(c, command.Index)
-	if c.Client != "" {
+	here.Code, here.Version = s.do(&c, command.Index)
+	if len(c.Client) > 0 {
 		s.sessions.remember(c.Client, c.Seq, here)
 	}
 	return here
 }
 
 // do changes the one key, or says why not.
-func (s *Store) do(c Command, index raft.Index) (code ResultCode, version raft.Index) {
-	old, exists := s.items.get(c.Key)
+func (s *Store) do(c *View, index raft.Index) (code ResultCode, version raft.Index) {
+	at, exists := find(&s.items, c.Key)
+	var old Item
+	if exists {
+		old = s.items.at(at)
+	}
 	if !c.If.holds(old, exists) {
 		return ConditionFalse, old.Version
 	}
+	item := Item{Version: index}
 	switch c.Op {
 	case Put:
 		// A copy: c.Value is a piece of the log, whose memory is not ours to keep.
-		s.items.set(c.Key, Item{Value: slices.Clone(c.Value), Version: index})
+		item.Value = slices.Clone(c.Value)
 	case Append:
 		if len(old.Value)+len(c.Value) > MaxValueBytes {
 			return ValueTooLarge, 0
 		}
 		// Readers may hold old.Value. It is not written to: what append adds in place lies behind its end.
-		s.items.set(c.Key, Item{Value: append(old.Value, c.Value...), Version: index})
+		item.Value = append(old.Value, c.Value...)
 	case Delete:
-		s.items.remove(c.Key)
+		if exists {
+			s.items.removeAt(at)
+		}
+		return Done, 0
+	}
+	if exists {
+		s.items.setAt(at, item)
+	} else {
+		s.items.insertAt(at, string(c.Key), item)
 	}
 	return Done, 0
 }
@@ -148,10 +165,18 @@ func (s *Store) Applied() Position {
 }
 
 // Get gives the key's value, and how far the log was applied when it had it.
-func (s *Store) Get(key string) (item Item, at Position, found bool) {
+func (s *Store) Get(key string) (item Item, at Position, found bool) { return get(s, key) }
+
+// GetBytes is Get for a key that is no string.
+func (s *Store) GetBytes(key []byte) (item Item, at Position, found bool) { return get(s, key) }
+
+func get[K string | []byte](s *Store, key K) (item Item, at Position, found bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	item, found = s.items.get(key)
+	where, found := find(&s.items, key)
+	if found {
+		item = s.items.at(where)
+	}
 	item.Value = slices.Clip(item.Value)
 	return item, s.applied, found
 }

@@ -30,7 +30,7 @@ func (r *replica) do(c Command) Result {
 
 func (r *replica) apply(value any) Result {
 	r.index++
-	return r.store.Apply([]raft.Command{{Index: r.index, Term: 3, Value: value}})[0].(Result)
+	return *r.store.Apply([]raft.Command{{Index: r.index, Term: 3, Value: value}})[0].(*Result)
 }
 
 func (r *replica) value(key string) string {
@@ -310,7 +310,7 @@ func FuzzApply(f *testing.F) {
 		one, other := NewStore(), NewStore()
 		results := one.Apply(log)
 		for i := range log {
-			if got := other.Apply(log[i : i+1])[0]; got != results[i] {
+			if got := *other.Apply(log[i : i+1])[0].(*Result); got != *results[i].(*Result) {
 				t.Fatalf("command %d: %+v and %+v", i, results[i], got)
 			}
 		}
@@ -327,4 +327,25 @@ func FuzzApply(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A write to a key that is there costs its value and nothing else, whatever its session: the results of a batch are one piece of memory.
+func TestWhatACommandAllocates(t *testing.T) {
+	const batch, runs = 100, 5
+	store := NewStore()
+	var batches [][]raft.Command
+	for seq := range uint64(runs + 2) {
+		var commands []raft.Command
+		for i := range batch {
+			c := Command{Op: Put, Key: fmt.Sprintf("key %d", i), Value: make([]byte, 128), Client: fmt.Sprintf("client-%d", i), Seq: seq + 1}
+			commands = append(commands, raft.Command{Index: raft.Index(len(batches)*batch + i + 1), Term: 1, Value: mustEncode(t, c)})
+		}
+		batches = append(batches, commands)
+	}
+	store.Apply(batches[0])
+	next := 0
+	each := testing.AllocsPerRun(runs, func() { next++; store.Apply(batches[next]) })
+	if each > batch+2 {
+		t.Errorf("a batch of %d writes allocates %v times, want %d and the results", batch, each, batch)
+	}
 }

@@ -35,6 +35,9 @@ type Peer interface {
 // may be under way, before the snapshot comes in a Save: it can write the snapshot without holding up what is
 // appended meanwhile. A snapshot that was prepared may never come in a Save, or another in its place. After an error it is
 // called again, some time later, with a newer snapshot.
+//
+// It may have a method Mark() error. That is called when all promises have left and no Save waits: for what
+// has to be done once something was saved, but that nobody has to wait for. An error of it is like one of Save.
 type Persister interface {
 	// Load gives the sum of all Saves that were made durable, in this process or one before
 	// it. It is called once, before Save.

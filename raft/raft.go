@@ -92,6 +92,9 @@ func clockFrom(base time.Time) func() time.Duration {
 // makeOwners makes what has a goroutine of its own, besides the module.
 func (r *Raft) makeOwners() {
 	r.saver = &saver{persister: r.cfg.Persister, release: r.send, saved: r.drive, queue: newQueue[work](), stop: r.stop}
+	if p, ok := r.cfg.Persister.(interface{ Mark() error }); ok {
+		r.saver.mark = p.Mark
+	}
 	r.snapshots = &snapshotter{queue: newQueue[snapshotJob](), post: r.post, stop: r.stop}
 	if p, ok := r.cfg.Persister.(interface {
 		PrepareSnapshot(snapshot *consensus.Snapshot) error

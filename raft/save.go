@@ -17,11 +17,13 @@ type work struct {
 // all before it are on stable storage.
 type saver struct {
 	persister Persister
+	mark      func() error    // the Persister's Mark, or nil
 	release   func([]Message) // sends promises
 	saved     func()          // is called when there are fewer works that wait
 	queue     *queue[work]
 	stop      <-chan struct{}
-	waiting   atomic.Int64 // works submitted whose promises have not been released
+	waiting   atomic.Int64 // works submitted that are not on stable storage
+	saves     []consensus.Save
 }
 
 // submit takes one Flush's work. Only Raft.run calls it. When there is nothing to write and nothing is being
@@ -35,40 +37,75 @@ func (s *saver) submit(w work) {
 	s.queue.put(w)
 }
 
-// run writes until stop, and ends with the first error. All that waits is one batch: while one fsync is under
-// way, the next batch gathers.
+// maxSaveBytes is about how much is written by one Save, if there are several works that wait: so that a disk which takes its time is not
+// taken for one that hangs.
+const maxSaveBytes = 8 << 20
+
+// run writes until stop, and ends with the first error. What waits is one batch: while one fsync is under
+// way, the next batch gathers. It marks when nothing waits any more: no promise rests on that.
 func (s *saver) run() error {
-	var batch []work
-	var saves []consensus.Save
+	var works []work
 	for {
 		select {
 		case <-s.stop:
 			return nil
 		case <-s.queue.wake:
 		}
-		batch = s.queue.take(batch)
-		saves = saves[:0]
-		for _, w := range batch {
-			if !w.save.Empty() {
-				saves = append(saves, w.save)
-			}
-		}
-		if len(saves) > 0 {
-			if err := s.persister.Save(saves); err != nil {
+		works = s.queue.take(works)
+		for rest := works; len(rest) > 0; {
+			n := batch(rest)
+			if err := s.save(rest[:n]); err != nil {
 				return fmt.Errorf("raft: cannot save, and may promise nothing any more: %w", err)
 			}
+			rest = rest[n:]
 		}
-		// First, so that who comes from now on need not wait for these. What leaves at once then may overtake their promises.
-		s.waiting.Add(-int64(len(batch)))
-		s.release(promises(batch))
-		s.saved()
+		if s.waiting.Load() > 0 || s.mark == nil || len(works) == 0 {
+			continue
+		}
+		if err := s.mark(); err != nil {
+			return fmt.Errorf("raft: cannot mark what was saved, and may promise nothing any more: %w", err)
+		}
 	}
 }
 
+// batch tells how many of the works are to be one Save: at least one.
+func batch(works []work) int {
+	bytes := 0
+	for i := range works {
+		for j := range works[i].save.Entries {
+			bytes += len(works[i].save.Entries[j].Data) + entryOverhead
+		}
+		if i > 0 && bytes > maxSaveBytes {
+			return i
+		}
+	}
+	return len(works)
+}
+
+// save writes some works as one batch, and lets their promises go.
+func (s *saver) save(works []work) error {
+	s.saves = s.saves[:0]
+	for i := range works {
+		if !works[i].save.Empty() {
+			s.saves = append(s.saves, works[i].save)
+		}
+	}
+	if len(s.saves) > 0 {
+		if err := s.persister.Save(s.saves); err != nil {
+			return err
+		}
+	}
+	// First, so that who comes from now on need not wait for these. What leaves at once then may overtake their promises.
+	s.waiting.Add(-int64(len(works)))
+	s.release(promises(works))
+	s.saved()
+	return nil
+}
+
 // promises gives those of all works. Of acknowledgements to one server the last says it all, unless it says less than the one before.
-func promises(batch []work) []Message {
+func promises(works []work) []Message {
 	var all []Message
-	for _, w := range batch {
+	for _, w := range works {
 		for _, msg := range w.after {
 			if last := len(all) - 1; last >= 0 && includes(msg, all[last]) {
 				all[last] = msg

@@ -42,8 +42,12 @@ type Config struct {
 	// Unknown, if set, is asked when a server connects that is no peer; nil from it lets the server in. A server that has not
 	// heard yet of a change of membership is so reached by a new member or leader. While its connection lasts there is a link to the address that
 	// it gave, for answers: see [Transport.Send]. At most 16 such servers, and a quarter of MaxConns, are connected at once. Admit is asked, too. The error
-	// is told to both sides. Without Unknown, all but peers are refused. It is called from several goroutines.
-	Unknown func(id consensus.ServerID, address, store string) error
+	// is told to both sides. Without Unknown, all but peers are refused. membership is what that server's Membership gave, or "" from version 2 of the
+	// protocol. When the answer for some server may have changed, call [Transport.Reconsider]. It is called from several goroutines.
+	Unknown func(id consensus.ServerID, address, store, membership string) error
+	// Membership, if set, gives what to tell other servers of what this one knows of who is a member, for their Unknown. It means nothing to this
+	// package. Up to 64 bytes. It is called from several goroutines.
+	Membership func() string
 	// TLS, if set, gives what each connection, dialed or accepted, is secured with. It is asked once for each, so that certificates can be exchanged
 	// while the transport runs. Each end must verify the other, and ask for nothing less than what makes Identify true: without a host's name, by
 	// VerifyConnection. Without TLS, connections are plain. A plain end and a secured one turn each other away.
@@ -137,6 +141,15 @@ func (cfg *Config) incarnation(peer consensus.ServerID) string {
 	}
 	text := cfg.Incarnation(peer)
 	return text[:min(len(text), maxIncarnation)]
+}
+
+// membership gives what to tell a server of what is known here of the members.
+func (cfg *Config) membership() string {
+	if cfg.Membership == nil {
+		return ""
+	}
+	text := cfg.Membership()
+	return text[:min(len(text), maxMembership)]
 }
 
 func setDefault[T comparable](field *T, value T) {

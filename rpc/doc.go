@@ -17,7 +17,8 @@
 //	go t.Run(ctx, ln, host.Deliver) // and give t.Peers() to the host, as its peers
 //
 // Peers come and go with AddPeer and RemovePeer. A server that is no peer is turned away, or Config.Unknown lets it in: a new member, or a
-// leader elected by members that this server has not heard of. It is then answered at the address that its handshake names.
+// leader elected by members that this server has not heard of. It is then answered at the address that its handshake names. Config.Membership is for telling
+// such a one from a server that was removed: what it gives reaches the other end's Unknown.
 //
 // # What it promises
 //
@@ -40,7 +41,10 @@
 //
 //   - Messages may be lost: Raft repeats. When a link goes down, what waits on it is dropped.
 //   - Without Config.TLS it does not encrypt, and does not prove who the other end is: the names in the handshake
-//     guard against mistakes, not against malice. Keep such a port on a trusted network.
+//     guard against mistakes, not against malice. Whoever reaches such a port can say all that a member says, and who overheard a member's handshake can throw that
+//     member's connection out by repeating it, as often as it likes. A challenge in the handshake would keep out only who can repeat words and not put them
+//     together: there is no secret that it could ask for. Keep such a port on a trusted network. With TLS each connection has its own keys, and what was recorded of one
+//     is of no use.
 //   - A server that has proved who it is, is believed.
 //   - A codec is trusted code. Those of this package, and of rpc/cborcodec, refuse everything that they would not have
 //     written themselves. rpc/codectest tries whether yours does.

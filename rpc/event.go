@@ -2,7 +2,9 @@ package rpc
 
 import (
 	"fmt"
+	"hash/crc32"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -45,7 +47,8 @@ func (k EventKind) String() string {
 }
 
 // Event is something that an operator may want to know. All kinds but LinkUp, LinkDown,
-// IncomingUp and IncomingDown are told at most once a minute for each kind and other end.
+// IncomingUp and IncomingDown are told at most once a minute for each kind, other end and reason; and of the reasons of one other end, no more than eight a
+// minute, for who varies its mistakes must not fill a log.
 type Event struct {
 	Kind   EventKind
 	Peer   consensus.ServerID // the other server, or "" if it is not known
@@ -85,18 +88,23 @@ func (e Event) String() string {
 	return s
 }
 
-// quietFor is how long an event of a kind that may repeat keeps others of its kind quiet.
+// quietFor is how long an event of a kind that may repeat keeps others of its kind and reason quiet.
 const quietFor = time.Minute
 
-// maxMuted bounds the memory of what was told: strangers choose the addresses they come from.
-const maxMuted = 1024
+// The bounds of what is remembered and told: strangers choose the addresses they come from, and their mistakes.
+const (
+	maxMuted   = 1024 // kinds and origins
+	maxReasons = 8    // of one of these, within quietFor
+	maxChanges = 64   // of the reasons of all strangers, besides the first of each, within quietFor
+)
 
 // reporter hands events to the user.
 type reporter struct {
 	tell func(Event)
 
-	mu    sync.Mutex
-	muted map[muteKey]*mute
+	mu      sync.Mutex
+	muted   map[muteKey]*mute
+	changes mute // of strangers' reasons; its count is how many were told
 }
 
 type muteKey struct {
@@ -106,10 +114,11 @@ type muteKey struct {
 
 type mute struct {
 	until time.Time
-	count int // since it was last told
+	count int      // since it was last told
+	told  []uint32 // checksums of the reasons that were told since the minute began
 }
 
-// report tells e, unless one of its kind and origin was told less than a minute ago.
+// report tells e, unless one of its kind, origin and reason was told less than a minute ago.
 func (r *reporter) report(e Event) {
 	e.Count = max(e.Count, 1)
 	switch e.Kind {
@@ -143,12 +152,28 @@ func (r *reporter) admit(e Event, now time.Time) int {
 		r.muted[key] = m
 	}
 	m.count += e.Count
-	if now.Before(m.until) {
+	sum := crc32.Checksum([]byte(e.Reason), castagnoli)
+	switch {
+	case !now.Before(m.until):
+		m.until, m.told = now.Add(quietFor), nil
+	case len(m.told) >= maxReasons || slices.Contains(m.told, sum):
+		return 0
+	case e.Peer == "" && !r.change(now):
 		return 0
 	}
+	m.told = append(m.told, sum)
 	count := m.count
-	m.until, m.count = now.Add(quietFor), 0
+	m.count = 0
 	return count
+}
+
+// change tells whether one more changed reason of a stranger may be told. Call it under mu.
+func (r *reporter) change(now time.Time) bool {
+	if !now.Before(r.changes.until) {
+		r.changes = mute{until: now.Add(quietFor)}
+	}
+	r.changes.count++
+	return r.changes.count <= maxChanges
 }
 
 // forget drops what does not matter any more.

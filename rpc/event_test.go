@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/raftnode/raft/raft/consensus"
 )
 
 func TestEventsReadAsLines(t *testing.T) {
@@ -57,6 +59,59 @@ func TestWhatRepeatsIsToldOnceAMinute(t *testing.T) {
 		if got := r.admit(s.e, began.Add(s.at)); got != s.want {
 			t.Errorf("step %d: %d, want %d", i, got, s.want)
 		}
+	}
+}
+
+// What is wrong may change, and then people must hear of it; but nobody fills a log by being wrong in ever new ways.
+func TestAChangedReasonIsTold(t *testing.T) {
+	var r reporter
+	r.muted = make(map[muteKey]*mute)
+	began := time.Now()
+	refused := func(peer consensus.ServerID, reason string) Event {
+		return Event{Kind: DialRefused, Peer: peer, Remote: "1.1.1.1:5000", Reason: reason, Count: 1}
+	}
+	for i, s := range []struct {
+		at   time.Duration
+		e    Event
+		want int
+	}{
+		{0, refused("b", "another cluster"), 1},
+		{1, refused("b", "another cluster"), 0},
+		{2, refused("b", "its directory was exchanged"), 2}, // one of them was not told
+		{3, refused("b", "another cluster"), 0},             // two reasons in turn are not news
+		{4, refused("b", "its directory was exchanged"), 0},
+		{5, refused("c", "another cluster"), 1},
+		{time.Minute, refused("b", "another cluster"), 3}, // a minute after the first
+		{time.Minute + 1, refused("b", "its directory was exchanged"), 1},
+	} {
+		if got := r.admit(s.e, began.Add(s.at)); got != s.want {
+			t.Errorf("step %d: %d, want %d", i, got, s.want)
+		}
+	}
+	told := func(origins int, peer consensus.ServerID) (told int) {
+		for i := range 100 * origins {
+			e := refused(peer, fmt.Sprint("wrong in way ", i))
+			e.Remote = fmt.Sprintf("2.2.2.%d:1", i%origins)
+			told += min(1, r.admit(e, began.Add(time.Hour)))
+		}
+		return told
+	}
+	if n := told(1, "d"); n != maxReasons {
+		t.Errorf("of the ways in which a peer is wrong %d are told", n)
+	}
+	if n := told(1, ""); n != maxReasons {
+		t.Errorf("of the ways in which a stranger is wrong %d are told", n)
+	}
+	if n := told(100, ""); n != 99+maxChanges-(maxReasons-1) {
+		t.Errorf("of the ways in which strangers are wrong %d are told", n)
+	}
+	for _, m := range r.muted {
+		if len(m.told) > maxReasons {
+			t.Errorf("%d reasons are remembered", len(m.told))
+		}
+	}
+	if n := told(1, "e"); n != maxReasons {
+		t.Errorf("strangers keep quiet what is wrong with a peer: %d are told", n)
 	}
 }
 

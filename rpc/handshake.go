@@ -19,7 +19,7 @@ import (
 // talk. Version 1 ended with store, version 2 with incarnation.
 //
 //	hello, from the dialer:     magic | lowest version  | highest version | fields: cluster, sender, receiver, codec, advertise, store, address, incarnation,
-//	                            codecs, features
+//	                            codecs, features, membership
 //	answer, from the acceptor:  magic | 1 accept, 0 not | version chosen  | fields: cluster, server, reason, store, incarnation,
 //	                            codec, features, largest frame
 //
@@ -41,12 +41,13 @@ const (
 	maxIncarnation = 1024
 	maxCodecs      = 512
 	maxNumber      = 8
+	maxMembership  = 64
 	blockHead      = len(magic) + 2 + 2
 	maxBlockBody   = 8 << 10 // that is read; what this version writes is below 4 KiB, all that earlier ones take: later ones have room for more fields
 )
 
 var (
-	helloLimits  = []int{maxName, maxName, maxName, maxCodecName, maxAdvertise, maxStore, maxAddress, maxIncarnation, maxCodecs, maxNumber}
+	helloLimits  = []int{maxName, maxName, maxName, maxCodecName, maxAdvertise, maxStore, maxAddress, maxIncarnation, maxCodecs, maxNumber, maxMembership}
 	answerLimits = []int{maxName, maxName, maxReason, maxStore, maxIncarnation, maxCodecName, maxNumber, maxNumber}
 )
 
@@ -63,6 +64,7 @@ type hello struct {
 	incarnation     string // which start of the dialer on its store this is
 	codecs          string // all that the dialer can write: see joinCodecs; "" from version 2: codec
 	features        uint64
+	membership      string // what the dialer knows of who is a member; "" from version 2
 }
 
 // answer is what the acceptor says.
@@ -83,7 +85,7 @@ type answer struct {
 func (h *hello) append(dst []byte) []byte {
 	fields := []string{h.cluster, string(h.sender), string(h.receiver), h.codec, h.advertise, h.store, h.address, h.incarnation}
 	if h.highest >= negotiating {
-		fields = append(fields, h.codecs, number(h.features))
+		fields = append(fields, h.codecs, number(h.features), h.membership)
 	}
 	return appendBlock(dst, h.lowest, h.highest, fields...)
 }
@@ -109,7 +111,7 @@ func readHello(r io.Reader) (*hello, error) {
 	h := &hello{
 		lowest: lowest, highest: highest, cluster: f[0],
 		sender: consensus.ServerID(f[1]), receiver: consensus.ServerID(f[2]), codec: f[3], advertise: f[4], store: f[5], address: f[6], incarnation: f[7],
-		codecs: f[8],
+		codecs: f[8], membership: f[10],
 	}
 	h.features, err = parseNumber(f[9], highest)
 	return h, err
@@ -178,7 +180,7 @@ func (h *hello) introduce(cfg *Config) error {
 	if err := checkPeer(h.sender, h.address); err != nil {
 		return err
 	}
-	return cfg.Unknown(h.sender, h.address, h.store)
+	return cfg.Unknown(h.sender, h.address, h.store, h.membership)
 }
 
 // admit asks the host whether a server may have this store, and be this incarnation.

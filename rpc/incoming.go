@@ -3,8 +3,10 @@ package rpc
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"github.com/raftnode/raft/raft/consensus"
@@ -31,6 +33,7 @@ type inConn struct {
 	stream net.Conn // what is said on it, which is conn if that is not secured; of the goroutine that serves it
 	origin string   // whence it came
 	number uint64   // in the order in which they came
+	hello  *hello   // once it is current
 	gone   chan struct{}
 	once   sync.Once
 	why    error // set before gone is closed
@@ -149,6 +152,7 @@ func (in *incoming) register(c *inConn, h *hello) bool {
 		before.throwOut(errReplaced)
 	}
 	in.leave(c)
+	c.hello = h
 	in.current[h.sender] = c
 	return true
 }
@@ -183,6 +187,21 @@ func (in *incoming) dismiss(peer consensus.ServerID) {
 	defer in.mu.Unlock()
 	if c := in.current[peer]; c != nil {
 		c.throwOut(errRemoved)
+	}
+}
+
+// reconsider throws out the servers that are no peers and that Config.Unknown would not let in any more.
+func (in *incoming) reconsider() {
+	in.mu.Lock()
+	current := slices.Collect(maps.Values(in.current))
+	in.mu.Unlock()
+	for _, c := range current {
+		if !in.roster.foreign(c.hello.sender) {
+			continue
+		}
+		if err := c.hello.introduce(in.cfg); err != nil {
+			c.throwOut(err)
+		}
 	}
 }
 

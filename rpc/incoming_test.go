@@ -42,7 +42,7 @@ func TestNonsenseFromAPeer(t *testing.T) {
 			if _, err := conn.Write(c.stream); err != nil {
 				t.Fatal(err)
 			}
-			io.Copy(io.Discard, conn) // until s closes it
+			s.rest(conn)
 			e := s.await(IncomingBroken)
 			if !strings.Contains(e.Reason, c.want) || e.Peer != "b" {
 				t.Errorf("event %q, want the reason %q", e, c.want)
@@ -83,7 +83,7 @@ func TestANewerConnectionReplacesTheOlder(t *testing.T) {
 	h := goodHello()
 	h.advertise = "b:9000"
 	newer := s.enter(h)
-	io.Copy(io.Discard, older) // ends when s closes it
+	s.rest(older)
 	if e := s.await(IncomingDown); e.Reason != errReplaced.Error() {
 		t.Errorf("event %q", e)
 	}
@@ -143,7 +143,7 @@ func TestWhileDeliverBlocksOneConnectionOfAPeerIsRead(t *testing.T) {
 		case 1:
 			<-entered // the first is being delivered
 		default:
-			io.Copy(io.Discard, before) // was thrown out
+			s.rest(before) // was thrown out
 		}
 	}
 	close(release)

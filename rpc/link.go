@@ -168,6 +168,7 @@ func (l *Link) hello() *hello {
 		cluster: l.cfg.Cluster, sender: l.cfg.ID, receiver: l.id,
 		codec: l.codec.Name(), advertise: l.cfg.Advertise, store: l.cfg.Store, address: l.cfg.Address,
 		incarnation: l.cfg.incarnation(l.id), codecs: joinCodecs(l.codec.Name()), features: l.cfg.Features,
+		membership: l.cfg.membership(),
 	}
 }
 

@@ -60,6 +60,14 @@ func (r *roster) find(id consensus.ServerID) *Link {
 	return r.links[id]
 }
 
+// foreign tells that there is a link to a server that is no peer.
+func (r *roster) foreign(id consensus.ServerID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l := r.links[id]
+	return l != nil && l.temporary
+}
+
 // peers gives the links to peers, in the order of their names.
 func (r *roster) peers() []*Link {
 	r.mu.Lock()

@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -109,7 +110,7 @@ func TestARemovedPeersConnectionSaysWhyItEnded(t *testing.T) {
 	s := startAlone(t, nil)
 	conn := s.enter(goodHello())
 	s.RemovePeer("b")
-	io.Copy(io.Discard, conn) // ends when s closes it
+	s.rest(conn)
 	if e := s.await(IncomingDown); e.Peer != "b" || e.Reason != errRemoved.Error() {
 		t.Errorf("event %q", e)
 	}
@@ -210,7 +211,7 @@ func TestAddPeerRefusesWhatNewWould(t *testing.T) {
 // lenient gives a server that lets in whoever calls itself something with an x.
 func lenient(t *testing.T, change func(*Config)) *server {
 	return startAlone(t, func(cfg *Config) {
-		cfg.Unknown = func(id consensus.ServerID, address, store string) error {
+		cfg.Unknown = func(id consensus.ServerID, address, store, _ string) error {
 			if !strings.HasPrefix(string(id), "x") {
 				return fmt.Errorf("%s at %s with %s is nobody", id, address, store)
 			}
@@ -254,10 +255,55 @@ func TestAnUnknownServerThatIsLetInIsAnswered(t *testing.T) {
 	s.settled("x", false)
 }
 
+// An unknown server tells what it knows of who is a member; when that will not do any more it has to go, and who is a peer stays.
+func TestAnUnknownServerTellsItsMembership(t *testing.T) {
+	var least atomic.Pointer[string] // that lets in
+	first := "5"
+	least.Store(&first)
+	s := startAlone(t, func(cfg *Config) {
+		cfg.Unknown = func(id consensus.ServerID, _, _, membership string) error {
+			if membership < *least.Load() {
+				return fmt.Errorf("%s knows %q", id, membership)
+			}
+			return nil
+		}
+	})
+	b := s.enter(goodHello())
+	cfg := config("x", map[consensus.ServerID]string{"a": s.address})
+	ln := listen(t)
+	cfg.Address = ln.Addr().String()
+	var knows atomic.Pointer[string]
+	knows.Store(&first)
+	cfg.Membership = func() string { return *knows.Load() + strings.Repeat("0", maxMembership) }
+	x := start(t, cfg, ln, nil)
+	x.await(LinkUp)
+	s.settled("x", true)
+	s.Reconsider() // it may stay
+	later := "6"
+	least.Store(&later)
+	s.Reconsider()
+	e := s.await(IncomingDown)
+	if want := fmt.Sprintf("x knows %q", "5"+strings.Repeat("0", maxMembership-1)); e.Peer != "x" || e.Reason != want {
+		t.Errorf("event %q, want the reason %q", e, want)
+	}
+	x.await(DialRefused)
+	knows.Store(&later)
+	x.await(LinkUp)
+	s.RemovePeer("b")
+	_, _ = io.Copy(io.Discard, b) // it is there until now
+	if e := s.await(IncomingDown); e.Peer != "b" || e.Reason != errRemoved.Error() {
+		t.Errorf("event %q", e)
+	}
+}
+
 // settled waits until there is a link to that server, or none.
 func (s *server) settled(id consensus.ServerID, there bool) {
 	s.t.Helper()
-	for (s.Link(id) != nil) != there {
+	for until := time.Now().Add(patience()); (s.Link(id) != nil) != there; {
+		if time.Now().After(until) {
+			inVain.Store(true)
+			s.t.Fatalf("it is %v that there is a link to %q", !there, id)
+		}
 		s.say([]byte("?")) // lets time pass
 	}
 }
@@ -280,7 +326,7 @@ func TestAnUnknownServerThatBecomesAPeerStays(t *testing.T) {
 		t.Errorf("the link goes to %s", link.where())
 	}
 	s.RemovePeer("x")
-	io.Copy(io.Discard, again)
+	s.rest(again)
 }
 
 func TestUnknownServersThatAreRefusedAreToldWhy(t *testing.T) {
@@ -346,7 +392,7 @@ func TestUnknownServersAreBounded(t *testing.T) {
 func TestAnUnknownServersConnectionsAreReadOneByOne(t *testing.T) {
 	entered, release := make(chan struct{}, 100), make(chan struct{})
 	cfg := config("a", nil)
-	cfg.Unknown = func(consensus.ServerID, string, string) error { return nil }
+	cfg.Unknown = func(consensus.ServerID, string, string, string) error { return nil }
 	s := start(t, cfg, listen(t), func(consensus.Message) {
 		entered <- struct{}{}
 		<-release
@@ -375,7 +421,7 @@ func TestPeersComeAndGoWhileEverythingIsGoingOn(t *testing.T) {
 	b := start(t, config("b", nil), listen(t), nil)
 	cfg := config("a", nil)
 	cfg.MaxBackoff = 10 * time.Millisecond
-	cfg.Unknown = func(consensus.ServerID, string, string) error { return nil }
+	cfg.Unknown = func(consensus.ServerID, string, string, string) error { return nil }
 	ln := listen(t)
 	cfg.Address = ln.Addr().String()
 	a := start(t, cfg, ln, nil)

@@ -189,7 +189,7 @@ func TestStrangersAreRefusedByTheAcceptor(t *testing.T) {
 			conn := tls.Client(s.dial(), c.config)
 			stream := append(goodHello().append(nil), frame(KindRequestVote, 1, "\x94\x01\x02\x01\xc2")...)
 			_, _ = conn.Write(stream) // it may be cut off before
-			back, _ := io.ReadAll(conn)
+			back := s.rest(conn)
 			if name == "another node's" {
 				want := `the caller calls itself "b", and its certificate is that of "c"`
 				if a, err := readAnswer(strings.NewReader(string(back))); err != nil || a.accepted || a.reason != want {

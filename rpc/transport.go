@@ -68,6 +68,10 @@ func (t *Transport) RemovePeer(id consensus.ServerID) {
 	}
 }
 
+// Reconsider asks Config.Unknown again for each server that is no peer and was let in, and ends the connections of those that it does not let
+// in any more.
+func (t *Transport) Reconsider() { t.incoming.reconsider() }
+
 // Link gives the way to a server: to a peer, or to one that is let in by Config.Unknown and connected. It is nil
 // if there is none.
 func (t *Transport) Link(id consensus.ServerID) *Link { return t.roster.find(id) }

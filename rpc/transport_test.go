@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,22 +85,34 @@ func (s *server) stop() {
 	s.ended = nil
 }
 
-// patience is how long a test that has failed already waits before it says so.
-const patience = 20 * time.Second
+// inVain tells that some wait was in vain.
+var inVain atomic.Bool
+
+// patience is how long a test that has failed already waits before it says so. When one did, all others need not wait so long: a bug that opens a door to
+// each of twenty strangers is told of in less than a minute.
+func patience() time.Duration {
+	if inVain.Load() {
+		return time.Second
+	}
+	return 20 * time.Second
+}
 
 // await gives the first event of that kind.
 func (s *server) await(kind EventKind) Event {
 	s.t.Helper()
-	late := time.NewTimer(patience)
+	late := time.NewTimer(patience())
 	defer late.Stop()
+	var others []string
 	for {
 		select {
 		case e := <-s.events:
 			if e.Kind == kind {
 				return e
 			}
+			others = append(others, e.String())
 		case <-late.C:
-			s.t.Fatalf("no event %q", kind)
+			inVain.Store(true)
+			s.t.Fatalf("no event %q, but %q", kind, others)
 		}
 	}
 }
@@ -107,12 +120,13 @@ func (s *server) await(kind EventKind) Event {
 // receive gives the next message that was delivered.
 func (s *server) receive() consensus.Message {
 	s.t.Helper()
-	late := time.NewTimer(patience)
+	late := time.NewTimer(patience())
 	defer late.Stop()
 	select {
 	case m := <-s.got:
 		return m
 	case <-late.C:
+		inVain.Store(true)
 		s.t.Fatal("no message was delivered")
 		return nil
 	}

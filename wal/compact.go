@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -18,12 +19,12 @@ type spans []span
 
 func (s *spans) begin(first uint64) { *s = append(*s, span{first: first}) }
 
-// add counts an entry in the newest segment. The entries that it replaces are dead in theirs.
-func (s spans) add(index consensus.Index) {
-	for i := len(s) - 1; i >= 0 && (s[i].last == 0 || s[i].last >= index); i-- {
-		s[i].last = min(s[i].last, index-1)
+// add counts the entries from first to last in the newest segment. Those that they replace are dead in theirs.
+func (s spans) add(first, last consensus.Index) {
+	for i := len(s) - 1; i >= 0 && (s[i].last == 0 || s[i].last >= first); i-- {
+		s[i].last = min(s[i].last, first-1)
 	}
-	s[len(s)-1].last = index
+	s[len(s)-1].last = last
 }
 
 // drop says that no entry counts any more.
@@ -70,8 +71,12 @@ func (l *Log) compact() error {
 const maxRemoved = 1000
 
 func (l *Log) reopen() error {
-	if err := l.log.Close(); err != nil {
+	if err := errors.Join(l.log.Close(), l.giveBack()); err != nil {
 		return fmt.Errorf("compact: %w", err)
 	}
-	return l.openAppendLog()
+	if err := l.openAppendLog(); err != nil {
+		return err
+	}
+	l.allocateAhead(l.newest)
+	return nil
 }

@@ -5,6 +5,7 @@
 //	log, err := wal.Open(dir, wal.Options{Cluster: "c1", Node: "n1"})
 //	saved, err := log.Load()   // after a restart: the sum of all Saves
 //	err = log.Save(batch)      // returns when the batch is on stable storage
+//	err = log.Mark()           // when there is nothing more to save: so that damage to it is told from a torn write
 //	err = log.PrepareSnapshot(snapshot) // writes a large one beside the Saves, before the Save that names it
 //	err = log.Close()
 //
@@ -15,14 +16,15 @@
 //   - When Save returns nil, everything in the batch is on stable storage: it was
 //     written and fsynced, and so was each directory entry that it needs.
 //   - After a crash at any moment, Load gives a prefix of what was handed to Save, record
-//     by record, that contains everything Save returned nil for.
+//     by record, that contains everything Save returned nil for. The entries that follow each other in a call are one record, of up to 1 MiB, so
+//     of a Save that never returned they are there together or not at all.
 //   - A Save with a Snapshot and a Base, in the terms of [consensus.Saved.Add], is a record like others: the snapshot is on
 //     stable storage before it, and what it makes superfluous is removed after it. The directory holds no more than the
 //     newest snapshot, the segments with entries behind the base, and one or two more.
 //   - A snapshot that is missing or damaged is never served, and no other in its place: Open refuses. So it does when
 //     entries between base and log are missing.
 //   - A torn tail, which a plain kill -9 leaves behind now and then, is cut off and reported. Damage to
-//     data that any later record proves to be acknowledged is never cut off and never served: Open refuses,
+//     data that any later record, of a Save or of a Mark, proves to be acknowledged is never cut off and never served: Open refuses,
 //     and says in which file and where, what was expected there ([DamageError]), and that `raftctl doctor` looks closer. See "Torn or rotten" in FORMAT.md.
 //   - The first error of a write or an fsync is final: every later Save returns it.
 //     An fsync is never tried again, since the kernel may have dropped the pages.

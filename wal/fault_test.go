@@ -47,6 +47,7 @@ func (d *faultyDisk) do(deed string) error {
 
 func (d *faultyDisk) disk() disk {
 	return disk{
+		ahead: allocateNow,
 		open: func(dir string, opts *tidwall.Options) (appendLog, error) {
 			log, err := realDisk.open(dir, opts)
 			return &faultyLog{log, d}, err
@@ -160,7 +161,7 @@ func TestNewSegmentsAreFsyncedIntoTheDirectory(t *testing.T) {
 	d := &faultyDisk{}
 	l := openFaulty(t, t.TempDir(), d)
 	d.deeds = nil
-	mustSave(t, l, consensus.Save{HardState: hard(1, "n1"), Entries: entries(1, 1, 300)})
+	mustSave(t, l, consensus.Save{HardState: hard(1, "n1"), Entries: entries(1, 1, 400)})
 	if want := "write dir write dir write sync write"; strings.Join(d.deeds, " ") != want {
 		t.Errorf("Save did %v, want %v", d.deeds, want)
 	}
@@ -222,14 +223,16 @@ func TestFirstErrorIsFinal(t *testing.T) {
 	}
 }
 
-// savedOrFailed saves, and tells whether it worked. If not, the error must be the disk's.
+// savedOrFailed saves, and tells whether it worked, and then is idle. The error, of either, must be the disk's.
 func savedOrFailed(t *testing.T, l *Log, save *consensus.Save) bool {
 	t.Helper()
-	err := l.Save([]consensus.Save{*save})
-	if err != nil && !errors.Is(err, errDisk) {
-		t.Fatalf("save: %v", err)
+	saveErr := l.Save([]consensus.Save{*save})
+	for _, err := range []error{saveErr, l.Mark()} {
+		if err != nil && !errors.Is(err, errDisk) {
+			t.Fatalf("save: %v", err)
+		}
 	}
-	return err == nil
+	return saveErr == nil
 }
 
 // checkAckedKept checks that got is what acked made, with any prefix of the Save that was in flight.

@@ -17,9 +17,16 @@ const (
 )
 
 // makeDir creates dir, and what is missing above it, so that it survives a crash. The parent is fsynced
-// also when dir is there: the process that made it may have been killed before it could.
+// also when dir is there, and the one above it when only the parent is: the process that made them may have been killed before it could. What is
+// further up was durable before that was made.
 func makeDir(dir string, syncDir func(string) error) error {
 	err := os.Mkdir(dir, dirMode)
+	if err == nil {
+		// It may be nobody's business but root's who reads the one above: then that was not made here.
+		if err := syncDir(filepath.Dir(filepath.Dir(dir))); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := makeDir(filepath.Dir(dir), syncDir); err != nil {
 			return err

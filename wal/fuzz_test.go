@@ -14,23 +14,24 @@ func FuzzDecodeRecord(f *testing.F) {
 	const salt = salt(0x1234)
 	for _, r := range []record{
 		{kind: recordHard, seq: 1, back: 1, hard: consensus.HardState{Term: 300, VotedFor: "n1"}},
-		{kind: recordEntry, seq: 1 << 40, back: 200, entry: consensus.Entry{Index: 9, Term: 8, Kind: 1, Data: []byte("data")}},
+		{kind: recordEntries, seq: 1 << 40, back: 200, entries: []consensus.Entry{{Index: 9, Term: 8, Kind: 1, Data: []byte("data")}}},
+		{kind: recordEntries, seq: 4, back: 2, entries: append(entries(300, 2, 3), consensus.Entry{Index: 303, Term: 200})},
 		{kind: recordMark, seq: 3, back: 1, commit: 2},
 		{kind: recordSnapshot, seq: 3, back: 1, marker: marker{Position: position(200, 3), base: position(130, 2), file: fileSum{4096, 1 << 31}}},
 		{kind: recordStart, seq: 3, back: 1, start: start{hard: *hard(4, "n2"), last: position(7, 3), commit: 6, snapshot: marker{Position: position(5, 3), base: position(5, 3), installed: true}}},
 	} {
-		f.Add(salt.appendRecord(nil, &r)[checksumBytes:])
+		f.Add(encode(salt, &r)[checksumBytes:])
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		r, err := decodeRecord(append(make([]byte, checksumBytes), body...))
+		r, err := decodeRecord(append(make([]byte, checksumBytes), body...), nil)
 		if err != nil {
 			return
 		}
-		payload := salt.appendRecord(nil, &r)
+		payload := encode(salt, &r)
 		if !bytes.Equal(payload[checksumBytes:], body) {
 			t.Fatalf("%x decodes to %+v, which encodes to %x", body, r, payload[checksumBytes:])
 		}
-		if !salt.verify(payload) || len(payload) > maxPayloadBytes && len(r.entry.Data) <= MaxEntryBytes {
+		if !salt.verify(payload) || len(payload) > maxPayloadBytes && len(r.entries) != 1 {
 			t.Fatalf("%x does not verify, or is too long", payload)
 		}
 	})
@@ -156,7 +157,10 @@ func fuzzLog() []byte {
 	put := func(r record) {
 		seq++
 		r.seq, r.back = seq, seq-synced
-		payload := fuzzIdentity.salt().appendRecord(nil, &r)
+		payload := encode(fuzzIdentity.salt(), &r)
+		if len(payload) > 0x7f {
+			panic("the length of a record of the story takes more than one byte")
+		}
 		data = append(append(data, byte(len(payload))), payload...)
 	}
 	put(record{kind: recordStart})
@@ -171,8 +175,8 @@ func fuzzLog() []byte {
 			}
 			put(record{kind: recordSnapshot, marker: markerOf(&save, sum)})
 		}
-		for _, e := range save.Entries {
-			put(record{kind: recordEntry, entry: e})
+		if len(save.Entries) > 0 {
+			put(record{kind: recordEntries, entries: save.Entries})
 		}
 		synced = seq
 		put(record{kind: recordMark})
@@ -194,7 +198,7 @@ func checkPossible(t *testing.T, s consensus.Saved) {
 
 func FuzzIdentity(f *testing.F) {
 	f.Add(fuzzIdentity.text())
-	f.Add("raft log\nformat: 2\n")
+	f.Add("raft log\nformat: 3\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		if id, err := parseIdentity(text); err == nil && id.text() != text {
 			t.Fatalf("%q parses to %+v", text, id)

@@ -48,7 +48,7 @@ func FuzzRecords(f *testing.F) {
 func fuzzLastSegment() []byte {
 	s := scanner{id: fuzzIdentity, salt: fuzzIdentity.salt()}
 	for rest := bodiesOf(fuzzLog()); len(rest) > 0; {
-		r, err := decodeRecord(append(make([]byte, checksumBytes), rest[1:1+rest[0]]...))
+		r, err := decodeRecord(append(make([]byte, checksumBytes), rest[1:1+rest[0]]...), nil)
 		if err == nil {
 			err = s.replay(&r)
 		}

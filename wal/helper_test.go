@@ -23,11 +23,27 @@ func mustOpen(t testing.TB, dir string, opts Options) *Log {
 	return l
 }
 
+// mustSave saves, and then is idle.
 func mustSave(t testing.TB, l *Log, saves ...consensus.Save) {
 	t.Helper()
 	if err := l.Save(saves); err != nil {
 		t.Fatalf("save: %v", err)
 	}
+	if err := l.Mark(); err != nil {
+		t.Fatalf("mark: %v", err)
+	}
+}
+
+// encode gives the payload of any record.
+func encode(s salt, r *record) []byte {
+	if r.kind != recordEntries {
+		return s.appendRecord(nil, r)
+	}
+	var u run
+	for i := range r.entries {
+		u.add(&r.entries[i])
+	}
+	return u.payload(s, r.seq, r.back)
 }
 
 func mustLoad(t testing.TB, l *Log) consensus.Saved {

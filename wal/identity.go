@@ -20,7 +20,7 @@ const (
 	identityName = "identity"
 	newestName   = "newest"
 
-	formatVersion  = 2
+	formatVersion  = 3
 	maxSealedBytes = 16 << 10
 )
 
@@ -52,9 +52,9 @@ func parseIdentity(text string) (identity, error) {
 		return identity{}, &DamageError{File: identityName, Expected: "the line `raft log`, and one with the format", Found: "it is not an identity file of a raft log"}
 	}
 	version, ok := strings.CutPrefix(lines[1], "format: ")
-	if ok && version == "1" {
-		return identity{}, fmt.Errorf("the format of its files is 1, which had no snapshots, and this program knows only %d: there is no conversion. Run the version that wrote it, "+
-			"or replace this node by a new member, with a new id and an empty directory", formatVersion)
+	if ok && (version == "1" || version == "2") {
+		return identity{}, fmt.Errorf("the format of its files is %s, and this program knows only %d: there is no conversion. Run the version that wrote it, "+
+			"or replace this node by a new member, with a new id and an empty directory", version, formatVersion)
 	}
 	if ok && version != strconv.Itoa(formatVersion) {
 		return identity{}, fmt.Errorf("the format of its files is %s, and this program knows only %d: use the version that wrote it", version, formatVersion)

@@ -74,6 +74,14 @@ func child(dir string) error {
 			return err
 		}
 		fmt.Println("acked", i)
+		if i%3 == 0 {
+			continue // as if the next one waited already
+		}
+		if err := l.Mark(); errors.Is(err, syscall.EFBIG) {
+			break
+		} else if err != nil {
+			return err
+		}
 	}
 	_, err = io.Copy(io.Discard, os.Stdin) // the parent is slow: wait for the kill
 	return errors.Join(err, l.Close())

@@ -33,15 +33,19 @@ type Log struct {
 	synced uint64 // of the last record known to be on stable storage
 	tail   int64  // bytes in the newest segment; always less than segmentBytes
 	newest uint64 // what the file "newest" says; 0 if there is none
+	ahead  uint64 // the segment that was allocated ahead last; 0 if none was
 
 	head      start // what the records up to seq add up to; state is ahead of it while a batch is written
 	spans     spans
 	removed   int             // segments, since tidwall/wal was opened
 	compacted consensus.Index // the snapshot whose compaction is done
 
+	run        run            // entries that are not yet in batch
 	batch      *tidwall.Batch // records that are not yet written
 	batchBytes int64          // their bytes in the segment
-	buf        []byte         // where they are encoded
+	buf        []byte         // where those are encoded that are no entries
+
+	unmarked bool // no record says yet that the last one is on stable storage
 }
 
 // appendLog is the part of tidwall/wal that is used: nothing is ever read from it, or truncated.
@@ -63,6 +67,7 @@ type disk struct {
 
 	space    func(dir string) (Space, error)
 	allocate func(f *os.File, size int64) error // of the reserve
+	ahead    func(f *os.File, size int64) error // of a segment
 }
 
 var realDisk = disk{
@@ -74,7 +79,7 @@ var realDisk = disk{
 	},
 	rename: os.Rename,
 	remove: os.Remove,
-	space:  SpaceOf, allocate: allocate,
+	space:  SpaceOf, allocate: allocate, ahead: allocateNow,
 }
 
 // Load gives what recovery found: the sum of all Saves. It hands its memory over, so it can be called only once.
@@ -93,15 +98,32 @@ func (l *Log) Recovery() Recovery { return l.recovery }
 // Save writes the batch in order and returns when all of it is on stable storage. After an error any prefix
 // of the batch may be there; the error is final, and the process should end.
 func (l *Log) Save(batch []consensus.Save) error {
+	return l.do("save", func() error { return l.save(batch) })
+}
+
+// Mark puts a record behind the last Save that says that it returned, so that damage to it is told from a write that never ended. The records of
+// the next Save say the same: so it is for when there is no next one yet, and nobody has to wait for it. It is one write, without
+// an fsync, or nothing if it is there already. An error is final, as one of Save is.
+func (l *Log) Mark() error {
+	return l.do("mark", func() error {
+		if !l.unmarked {
+			return nil
+		}
+		return l.mark()
+	})
+}
+
+// do does what changes the files, unless something failed before.
+func (l *Log) do(what string, change func() error) error {
 	if l.closed {
-		return errors.New("wal: save: the log is closed")
+		return fmt.Errorf("wal: %s: the log is closed", what)
 	}
 	if l.failed != nil {
-		return fmt.Errorf("wal: save: refused since an earlier one failed: %w", l.failed)
+		return fmt.Errorf("wal: %s: refused since an earlier save failed: %w", what, l.failed)
 	}
-	if err := l.save(batch); err != nil {
+	if err := change(); err != nil {
 		l.failed = err
-		return fmt.Errorf("wal: save: %w", err)
+		return fmt.Errorf("wal: %s: %w", what, err)
 	}
 	return nil
 }
@@ -121,6 +143,9 @@ func (l *Log) save(batch []consensus.Save) error {
 		if err := l.put(&batch[i], sums[i]); err != nil {
 			return err
 		}
+	}
+	if err := l.endRun(); err != nil {
+		return err
 	}
 	if l.seq == before {
 		return nil
@@ -163,44 +188,82 @@ func (l *Log) put(save *consensus.Save, sum fileSum) error {
 			return err
 		}
 	}
-	r := record{kind: recordEntry} // one for all: it is large
 	for i := range save.Entries {
-		r.entry = save.Entries[i]
-		if err := l.append(&r); err != nil {
+		if err := l.putEntry(&save.Entries[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// append adds one record to the batch, and writes the batch when the segment is full with it: so each
-// write goes to one file, and it is known which one ends a segment.
+// putEntry adds one entry to those that become one record: it does not matter which Save of a batch they are from.
+func (l *Log) putEntry(e *consensus.Entry) error {
+	if !l.run.takes(e) {
+		if err := l.endRun(); err != nil {
+			return err
+		}
+	}
+	l.run.add(e)
+	if l.tail+l.batchBytes+int64(l.run.bytes()) < l.segmentBytes {
+		return nil
+	}
+	return l.endRun()
+}
+
+// endRun makes a record of the entries that are gathered.
+func (l *Log) endRun() error {
+	if l.run.count == 0 {
+		return nil
+	}
+	l.begin()
+	l.seq++
+	l.spans.add(l.run.first, l.run.last.Index)
+	l.head.last = l.run.last
+	l.enqueue(l.run.payload(l.salt, l.seq, l.seq-l.synced))
+	return l.writeFull()
+}
+
+// append adds one record to the batch, behind the entries that are gathered.
 func (l *Log) append(r *record) error {
+	if err := l.endRun(); err != nil {
+		return err
+	}
+	l.begin()
+	l.add(r)
+	l.head.add(r)
+	if r.kind == recordSnapshot && r.marker.installed {
+		l.spans.drop()
+	}
+	return l.writeFull()
+}
+
+// begin begins a segment, if nothing is in it, with the sum of all before. That never fills the segment: minSegmentBytes is more.
+func (l *Log) begin() {
 	if l.tail+l.batchBytes == 0 {
-		// It never fills the segment: minSegmentBytes is more.
 		l.add(&record{kind: recordStart, start: l.head})
 		l.spans.begin(l.seq)
 	}
-	l.add(r)
-	l.head.add(r)
-	switch {
-	case r.kind == recordEntry:
-		l.spans.add(r.entry.Index)
-	case r.kind == recordSnapshot && r.marker.installed:
-		l.spans.drop()
-	}
-	if l.tail+l.batchBytes >= l.segmentBytes {
-		return l.write()
-	}
-	return nil
 }
 
 func (l *Log) add(r *record) {
 	l.seq++
 	r.seq, r.back = l.seq, l.seq-l.synced
 	l.buf = l.salt.appendRecord(l.buf[:0], r)
-	l.batch.Write(l.seq, l.buf)
-	l.batchBytes += frameBytes(len(l.buf))
+	l.enqueue(l.buf)
+}
+
+func (l *Log) enqueue(payload []byte) {
+	l.batch.Write(l.seq, payload)
+	l.batchBytes += frameBytes(len(payload))
+}
+
+// writeFull writes the batch when the segment is full with it: so each
+// write goes to one file, and it is known which one ends a segment.
+func (l *Log) writeFull() error {
+	if l.tail+l.batchBytes < l.segmentBytes {
+		return nil
+	}
+	return l.write()
 }
 
 // write hands the batch to the kernel. tidwall/wal syncs a segment that is full and creates the next
@@ -214,20 +277,20 @@ func (l *Log) write() error {
 	}
 	l.tail += l.batchBytes
 	l.batchBytes = 0
-	if cap(l.buf) > maxKeptBytes {
-		l.batch, l.buf = new(tidwall.Batch), nil
+	if cap(l.run.buf) > maxKeptBytes {
+		l.batch, l.run = new(tidwall.Batch), run{}
 	}
 	if l.tail < l.segmentBytes {
 		return nil
 	}
-	l.tail = 0
+	l.tail, l.ahead = 0, 0
 	return l.announce(l.seq + 1)
 }
 
-// maxKeptBytes is how much of a buffer for one record is kept for the next.
-const maxKeptBytes = 1 << 20
+// maxKeptBytes is how much of the buffer for a record of entries is kept for the next.
+const maxKeptBytes = 2 * maxRunBytes
 
-// sync writes and fsyncs, and then leaves a mark that says so.
+// sync writes and fsyncs.
 func (l *Log) sync() error {
 	if err := l.write(); err != nil {
 		return err
@@ -235,31 +298,35 @@ func (l *Log) sync() error {
 	if err := l.log.Sync(); err != nil {
 		return fmt.Errorf("fsync: %w", err)
 	}
-	l.synced = l.seq
-	return l.mark()
+	l.synced, l.unmarked = l.seq, true
+	return nil
 }
 
 // mark records that everything so far is on stable storage. The mark itself is not fsynced: it
 // is there after a kill -9, and the next sync takes it along.
 func (l *Log) mark() error {
+	l.unmarked = false
 	if err := l.append(&record{kind: recordMark, commit: l.state.commit}); err != nil {
 		return err
 	}
 	return l.write()
 }
 
-// Close lets go of the directory. It saves nothing: what Save returned nil for is on stable storage.
+// Close lets go of the directory. It saves nothing, but for the mark: what Save returned nil for is on stable storage.
 // After an error of Save the file stays open until the process ends, since closing it would fsync again.
 func (l *Log) Close() error {
 	if l.closed {
 		return nil
 	}
+	var err error
+	if l.failed == nil {
+		err = l.Mark()
+	}
 	l.closed = true
 	l.snapshots.close()
 	l.reserve.close()
-	var err error
 	if l.failed == nil {
-		err = l.log.Close()
+		err = errors.Join(l.log.Close(), l.giveBack())
 	}
 	if err = errors.Join(err, l.lock.Close()); err != nil {
 		return fmt.Errorf("wal: close: %w", err)

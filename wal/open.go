@@ -253,6 +253,9 @@ func (l *Log) settle(s *scanner, first uint64) error {
 			return fmt.Errorf("fsync the directory: %w", err)
 		}
 	}
+	if l.ahead == 0 {
+		l.allocateAhead(first)
+	}
 	if s.seq == 0 || s.lastKind == recordMark {
 		return nil
 	}
@@ -286,5 +289,6 @@ func (l *Log) announce(first uint64) error {
 		return err
 	}
 	l.newest = first
+	l.allocateAhead(first)
 	return nil
 }

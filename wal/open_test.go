@@ -96,11 +96,11 @@ func TestOddNames(t *testing.T) {
 
 func TestIdentityOfANewerFormat(t *testing.T) {
 	dir := t.TempDir()
-	writeTestFile(t, dir, identityName, sealed("raft log\nformat: 3\nshape: round\n"))
-	if _, err := Open(dir, testOptions); err == nil || !strings.Contains(err.Error(), "format of its files is 3") {
+	writeTestFile(t, dir, identityName, sealed("raft log\nformat: 4\nshape: round\n"))
+	if _, err := Open(dir, testOptions); err == nil || !strings.Contains(err.Error(), "format of its files is 4") {
 		t.Errorf("open: %v", err)
 	}
-	for _, text := range []string{"something else\n", "raft log\n", "raft log\nformat: 2\n", "raft log\nformat: 2\ncluster: \"c1\"\nnode: \"n1\"\nstore: 0\nextra: 1\n"} {
+	for _, text := range []string{"something else\n", "raft log\n", "raft log\nformat: 3\n", "raft log\nformat: 3\ncluster: \"c1\"\nnode: \"n1\"\nstore: 0\nextra: 1\n"} {
 		writeTestFile(t, dir, identityName, sealed(text))
 		if _, err := Open(dir, testOptions); err == nil || !strings.Contains(err.Error(), "identity at offset 0: expected") {
 			t.Errorf("%q: %v", text, err)
@@ -231,7 +231,7 @@ func TestRecoveryReport(t *testing.T) {
 	r := l.Recovery()
 	want := states[len(states)-1]
 	if r.Cluster != "c1" || r.Node != "n1" || len(r.Store) != 32 || r.NewDirectory || r.Segments != 1 ||
-		r.Bytes != int64(len(content[segmentName(1)])) || r.Records != uint64(len(list)) || r.Overhead != r.Records-uint64(r.Entries) ||
+		r.Bytes != int64(len(content[segmentName(1)])) || r.Records != list[len(list)-1].Seq || r.Written != 3+1+4+1+2+1+4 ||
 		r.Entries != len(want.Entries) || r.LastIndex != 11 || r.LastTerm != 6 || r.Term != 6 || r.VotedFor != "n1" || r.Commit != 7 ||
 		r.Repaired != nil || r.Duration <= 0 {
 		t.Errorf("recovery: %+v", r)

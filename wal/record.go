@@ -18,7 +18,7 @@ const (
 	maxIDBytes       = 1024 // of a cluster's or node's name
 	checksumBytes    = 4
 	minPayloadBytes  = checksumBytes + 1 + 1 + 1
-	maxOverheadBytes = checksumBytes + 1 + 4*binary.MaxVarintLen64 + 1
+	maxOverheadBytes = maxRunHead + maxEntryHead
 	maxPayloadBytes  = MaxEntryBytes + maxOverheadBytes
 )
 
@@ -26,9 +26,9 @@ const (
 type recordType uint8
 
 const (
-	recordHard  recordType = 1 // term, vote
-	recordEntry recordType = 2 // index, term, kind, data
-	recordMark  recordType = 3 // commit; written behind an fsync, so that Back says what it made durable
+	recordHard    recordType = 1 // term, vote
+	recordEntries recordType = 2 // consecutive entries: see run
+	recordMark    recordType = 3 // commit; written behind an fsync, so that Back says what it made durable
 	// recordSnapshot makes a snapshot count whose file is on stable storage, and moves the base.
 	recordSnapshot recordType = 4
 	recordStart    recordType = 5 // the first of each segment: what all records before it add up to
@@ -38,8 +38,8 @@ func (t recordType) String() string {
 	switch t {
 	case recordHard:
 		return "hard"
-	case recordEntry:
-		return "entry"
+	case recordEntries:
+		return "entries"
 	case recordMark:
 		return "mark"
 	case recordSnapshot:
@@ -56,12 +56,12 @@ type record struct {
 	seq  uint64 // the place in the log of records, from 1, never reused
 	// back is how far behind seq the last record lies that was known to be fsynced
 	// when this one was written: it tells a torn write from rot.
-	back   uint64
-	hard   consensus.HardState // of recordHard
-	entry  consensus.Entry     // of recordEntry
-	commit consensus.Index     // of recordMark
-	marker marker              // of recordSnapshot
-	start  start               // of recordStart
+	back    uint64
+	hard    consensus.HardState // of recordHard
+	entries []consensus.Entry   // of recordEntries: at least one
+	commit  consensus.Index     // of recordMark
+	marker  marker              // of recordSnapshot
+	start   start               // of recordStart
 }
 
 // marker says that a snapshot counts: its file is whole and durable.
@@ -80,13 +80,11 @@ type start struct {
 	snapshot marker             // the newest; zero if there is none
 }
 
-// add makes r a part of the sum.
+// add makes r, which is no entries, a part of the sum.
 func (s *start) add(r *record) {
 	switch r.kind {
 	case recordHard:
 		s.hard = r.hard
-	case recordEntry:
-		s.last = consensus.Position{Index: r.entry.Index, Term: r.entry.Term}
 	case recordMark:
 		s.commit = max(s.commit, r.commit)
 	case recordSnapshot:
@@ -122,21 +120,14 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // store does not verify. XOR keeps it recognisable: see impliedSalt.
 type salt uint32
 
-// appendRecord encodes r behind dst.
+// appendRecord encodes r behind dst. For entries there is run.
 func (s salt) appendRecord(dst []byte, r *record) []byte {
 	start := len(dst)
-	dst = append(dst, 0, 0, 0, 0, byte(r.kind))
-	dst = binary.AppendUvarint(dst, r.seq)
-	dst = binary.AppendUvarint(dst, r.back)
+	dst = appendHead(dst, r.kind, r.seq, r.back)
 	switch r.kind {
 	case recordHard:
 		dst = binary.AppendUvarint(dst, uint64(r.hard.Term))
 		dst = append(dst, r.hard.VotedFor...)
-	case recordEntry:
-		dst = binary.AppendUvarint(dst, uint64(r.entry.Index))
-		dst = binary.AppendUvarint(dst, uint64(r.entry.Term))
-		dst = append(dst, byte(r.entry.Kind))
-		dst = append(dst, r.entry.Data...)
 	case recordMark:
 		dst = binary.AppendUvarint(dst, uint64(r.commit))
 	case recordSnapshot:
@@ -148,9 +139,19 @@ func (s salt) appendRecord(dst []byte, r *record) []byte {
 		dst = appendMarker(dst, &r.start.snapshot)
 		dst = append(dst, r.start.hard.VotedFor...)
 	}
-	payload := dst[start:]
-	binary.LittleEndian.PutUint32(payload, crc32.Checksum(payload[checksumBytes:], castagnoli)^uint32(s))
+	s.seal(dst[start:])
 	return dst
+}
+
+// appendHead begins a record, with room for its checksum.
+func appendHead(dst []byte, kind recordType, seq, back uint64) []byte {
+	dst = append(dst, 0, 0, 0, 0, byte(kind))
+	return binary.AppendUvarint(binary.AppendUvarint(dst, seq), back)
+}
+
+// seal puts the checksum into its room.
+func (s salt) seal(payload []byte) {
+	binary.LittleEndian.PutUint32(payload, crc32.Checksum(payload[checksumBytes:], castagnoli)^uint32(s))
 }
 
 func appendPosition(dst []byte, p consensus.Position) []byte {
@@ -176,9 +177,9 @@ func (s salt) verify(payload []byte) bool {
 	return len(payload) >= minPayloadBytes && impliedSalt(payload) == s
 }
 
-// decodeRecord decodes a payload whose checksum was verified. An entry's Data is a part of
+// decodeRecord decodes a payload whose checksum was verified. Entries are put into spare, which is empty, as far as it has room. Their Data are parts of
 // payload, which must not be changed any more. An error means that another program version wrote this.
-func decodeRecord(payload []byte) (record, error) {
+func decodeRecord(payload []byte, spare []consensus.Entry) (record, error) {
 	d := decoder{rest: payload[checksumBytes:]}
 	r := record{kind: recordType(d.byte()), seq: d.uvarint(), back: d.uvarint()}
 	switch r.kind {
@@ -186,12 +187,8 @@ func decodeRecord(payload []byte) (record, error) {
 		r.hard.Term = consensus.Term(d.uvarint())
 		r.hard.VotedFor = consensus.ServerID(d.rest)
 		d.rest = nil
-	case recordEntry:
-		r.entry.Index = consensus.Index(d.uvarint())
-		r.entry.Term = consensus.Term(d.uvarint())
-		r.entry.Kind = consensus.EntryKind(d.byte())
-		r.entry.Data = d.rest[:len(d.rest):len(d.rest)]
-		d.rest = nil
+	case recordEntries:
+		r.entries = d.entries(spare)
 	case recordMark:
 		r.commit = consensus.Index(d.uvarint())
 	case recordSnapshot:

@@ -22,7 +22,7 @@ type Recovery struct {
 	Bytes    int64 // of all segments, behind the repair
 	Records  uint64
 	LastSeq  uint64 // number of the last record; the ones before the first are gone
-	Overhead uint64 // records that are overwritten entries, older hard states and marks
+	Written  int    // entries in the files: also those that others have replaced since, or that the base has passed
 
 	Snapshot      consensus.Position // of the newest snapshot; zero if there is none
 	SnapshotFile  string
@@ -76,11 +76,14 @@ type scanner struct {
 	snapshot *consensus.Snapshot // without its data, unless keep
 
 	records  uint64
-	seq      uint64 // of the last good record
+	written  int               // entries in them
+	spare    []consensus.Entry // of the record before, for the next
+	seq      uint64            // of the last good record
 	lastKind recordType
 	tail     segment // the last segment
 	tailSize int64   // of its good part
 	bytes    int64
+	ahead    int64 // zeros at the end of the last segment, behind a record or a tail that is not whole
 	repair   *Repair
 	// unproven are the offsets, in the last segment, of the records that no other record says
 	// were synced: the last ones up to seq.
@@ -182,14 +185,21 @@ func (s *scanner) segment(dir string, seg segment, last bool) error {
 			continue
 		}
 		f.offset = start
-		damage, err := s.damaged(f, bad, last)
+		written, err := f.written()
+		if err != nil {
+			return err
+		}
+		if s.ahead = f.size - written; last && written == start {
+			break
+		}
+		damage, err := s.damaged(f, bad, last, written)
 		if err != nil {
 			return err
 		}
 		if damage != "" {
 			return &DamageError{File: seg.name, Offset: start, Expected: fmt.Sprintf("record %d", s.seq+1), Found: damage}
 		}
-		s.repair = &Repair{File: seg.name, Offset: start, BytesCut: f.size - start, Reason: bad.reason}
+		s.repair = &Repair{File: seg.name, Offset: start, BytesCut: written - start, Reason: bad.reason}
 		break
 	}
 	s.tail, s.tailSize = seg, f.offset
@@ -198,11 +208,11 @@ func (s *scanner) segment(dir string, seg segment, last bool) error {
 }
 
 // damaged says how a bad frame is known to be damage; empty if it may be cut off.
-func (s *scanner) damaged(f *segmentFile, bad *badFrame, last bool) (string, error) {
+func (s *scanner) damaged(f *segmentFile, bad *badFrame, last bool, written int64) (string, error) {
 	if !last {
 		return bad.reason + "; only the last file can end in an interrupted write, and this is not the last", nil
 	}
-	return judge(f, s.salt, s.seq+1, bad)
+	return judge(f, s.salt, s.seq+1, bad, written)
 }
 
 // record reads, checks and replays one record.
@@ -212,7 +222,7 @@ func (s *scanner) record(f *segmentFile) (*badFrame, error) {
 	if bad != nil || err != nil {
 		return bad, err
 	}
-	r, err := decodeRecord(payload)
+	r, err := decodeRecord(payload, s.spare[:0])
 	switch isFirst := start == 0; {
 	case err != nil:
 	case r.seq != s.seq+1:
@@ -228,6 +238,10 @@ func (s *scanner) record(f *segmentFile) (*badFrame, error) {
 	}
 	s.seq, s.lastKind = r.seq, r.kind
 	s.records++
+	s.written += len(r.entries)
+	if r.entries != nil {
+		s.spare = r.entries
+	}
 	s.unproven = append(s.unproven, start)
 	if open := r.seq - r.synced(); open < uint64(len(s.unproven)) {
 		s.unproven = s.unproven[uint64(len(s.unproven))-open:]
@@ -235,12 +249,12 @@ func (s *scanner) record(f *segmentFile) (*badFrame, error) {
 	if s.visit == nil {
 		return nil, nil
 	}
-	return nil, s.visit(publicRecord(&r, f, start))
+	return nil, visitRecord(s.visit, &r, f, start)
 }
 
 // saved gives what was kept: the sum of all Saves.
 func (s *scanner) saved() consensus.Saved {
-	return consensus.Saved{HardState: s.state.hard, Snapshot: s.snapshot, Base: s.state.snapshot.base, Entries: s.entries}
+	return consensus.Saved{HardState: s.state.hard, Snapshot: s.snapshot, Base: s.state.snapshot.base, Entries: s.entries, Commit: s.state.commit}
 }
 
 // report gives what the scan found.
@@ -250,7 +264,7 @@ func (s *scanner) report(list []segment) Recovery {
 	r := Recovery{
 		Cluster: s.id.cluster, Node: s.id.node, Store: s.id.store,
 		Segments: len(list), Bytes: s.bytes, Records: s.records, LastSeq: s.seq,
-		Overhead: s.records - min(s.records, uint64(live)),
+		Written:  s.written,
 		Snapshot: m.Position, SnapshotBytes: int64(m.file.bytes), Base: m.base,
 		Entries: int(live), LastIndex: s.state.last, LastTerm: s.state.lastTerm(),
 		Term: s.state.hard.Term, VotedFor: s.state.hard.VotedFor, Commit: s.state.commit,
@@ -276,7 +290,7 @@ func (s *scanner) mend(dir string, disk disk) error {
 	if err != nil {
 		return err
 	}
-	if s.repair != nil {
+	if s.repair != nil || s.ahead > 0 {
 		err = f.file.Truncate(s.tailSize)
 	}
 	if err == nil && len(s.unproven) > 0 {

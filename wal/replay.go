@@ -24,19 +24,26 @@ func (s *scanner) replay(r *record) error {
 	case recordStart:
 		return s.begin(r)
 	}
-	if err := s.state.append(&r.entry); err != nil {
-		return err
-	}
-	s.spans.add(r.entry.Index)
-	// Behind a gap, it may replace what is missing.
-	s.from = min(s.from, r.entry.Index)
-	if s.keep {
-		s.entries = s.entries[:r.entry.Index-s.from]
-		if len(s.entries) == cap(s.entries) {
-			// append alone would grow by a quarter, and copy a long log several times.
-			s.entries = slices.Grow(s.entries, len(s.entries)+1)
+	return s.replayEntries(r.entries)
+}
+
+func (s *scanner) replayEntries(list []consensus.Entry) error {
+	for i := range list {
+		if err := s.state.append(&list[i]); err != nil {
+			return err
 		}
-		s.entries = append(s.entries, r.entry)
+	}
+	first := list[0].Index
+	s.spans.add(first, s.state.last)
+	// Behind a gap, it may replace what is missing.
+	s.from = min(s.from, first)
+	if s.keep {
+		s.entries = s.entries[:first-s.from]
+		if len(s.entries)+len(list) > cap(s.entries) {
+			// append alone would grow by a quarter, and copy a long log several times.
+			s.entries = slices.Grow(s.entries, len(s.entries)+len(list))
+		}
+		s.entries = append(s.entries, list...)
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/raftnode/raft/raft/consensus"
 )
 
-// Record is one record of a log, for people and tools.
+// Record is one record of a log, or one entry of a record that has several, for people and tools.
 type Record struct {
 	File   string
 	Offset int64  // in File, of the length that precedes the record
@@ -24,6 +24,7 @@ type Record struct {
 	VotedFor consensus.ServerID // of hard and start
 	Commit   consensus.Index    // of mark and start
 	Entry    consensus.Entry    // of entry; Data must not be changed
+	Entries  int                // of entry: how many the record has; they come one by one, each with the same place and number
 	Last     consensus.Position // of start: the last entry before
 
 	Snapshot      consensus.Position // of snapshot and start, as the following; zero if there is none
@@ -32,28 +33,40 @@ type Record struct {
 	Installed     bool // it came from a leader, and nothing remains of the log before
 }
 
-func publicRecord(r *record, f *segmentFile, start int64) Record {
+// visitRecord shows r to visit.
+func visitRecord(visit func(Record) error, r *record, f *segmentFile, start int64) error {
 	p := Record{
 		File: f.name, Offset: start, Bytes: f.offset - start,
 		Seq: r.seq, Synced: r.synced(), Type: r.kind.String(),
-		Term: r.hard.Term, VotedFor: r.hard.VotedFor, Commit: r.commit, Entry: r.entry,
+		Term: r.hard.Term, VotedFor: r.hard.VotedFor, Commit: r.commit,
 	}
 	m := &r.marker
 	switch r.kind {
-	case recordEntry:
-		p.Term = r.entry.Term
+	case recordEntries:
+		return visitEntries(visit, p, r.entries)
 	case recordStart:
 		m = &r.start.snapshot
 		p.Term, p.VotedFor, p.Commit, p.Last = r.start.hard.Term, r.start.hard.VotedFor, r.start.commit, r.start.last
 	}
 	p.Snapshot, p.SnapshotBytes, p.Base, p.Installed = m.Position, int64(m.file.bytes), m.base, m.installed
-	return p
+	return visit(p)
+}
+
+func visitEntries(visit func(Record) error, p Record, list []consensus.Entry) error {
+	p.Type, p.Entries = "entry", len(list)
+	for i := range list {
+		p.Entry, p.Term = list[i], list[i].Term
+		if err := visit(p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Scan reads and checks the log in dir, and changes nothing: a node may be running on it, and
 // then the newest records may be missing or look torn, and a compaction in between can remove a file under
 // its hands, which is an error: try again. visit, if not nil, gets each
-// record in order; an error from it ends the scan.
+// record in order, and of a record of entries each entry; an error from it ends the scan.
 // The error is the one that Open would refuse the directory with.
 func Scan(dir string, visit func(Record) error) (Recovery, error) {
 	began := time.Now()

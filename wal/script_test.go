@@ -80,6 +80,9 @@ func scriptLife(dir string) error {
 			return err
 		}
 		fmt.Println("acked", i)
+		if err := l.Mark(); err != nil {
+			return err
+		}
 	}
 	return l.Close()
 }

@@ -12,8 +12,8 @@ const sectorBytes = 512
 
 // judge decides about the first bad frame of the last segment: empty if it is what a write that was
 // never acknowledged can leave behind, and may be cut off with all behind it; else how
-// it is known to be damage. seq is the number that the record had to have.
-func judge(s *segmentFile, salt salt, seq uint64, bad *badFrame) (damage string, err error) {
+// it is known to be damage. seq is the number that the record had to have; behind written the file has only zeros.
+func judge(s *segmentFile, salt salt, seq uint64, bad *badFrame, written int64) (damage string, err error) {
 	if bad.misplaced {
 		return bad.reason, nil
 	}
@@ -38,7 +38,7 @@ func judge(s *segmentFile, salt salt, seq uint64, bad *badFrame) (damage string,
 	if err != nil {
 		return "", err
 	}
-	if !missing {
+	if !missing && written >= bad.end {
 		// All of it was written, and then it changed; or the file system shows what was on the disk
 		// before. Refusing costs a node, cutting might cost what was acknowledged.
 		return bad.reason + "; nothing of it is missing, so this is not a write that was interrupted", nil

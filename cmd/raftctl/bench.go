@@ -25,6 +25,7 @@ const clearTime = 30 * time.Second
 func newBenchCommand(g *globals) *cobra.Command {
 	var cfg load.Config
 	var keep bool
+	var protocol string
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Put the cluster under load, and tell its throughput and latency",
@@ -42,6 +43,8 @@ func newBenchCommand(g *globals) *cobra.Command {
 	flags.IntVar(&cfg.Keys, "keys", load.DefaultKeys, "how many keys there are")
 	flags.DurationVar(&cfg.Duration, "duration", 10*time.Second, "how long is measured")
 	flags.DurationVar(&cfg.WarmUp, "warm-up", time.Second, "load before that, which is not counted")
+	flags.StringVar(&protocol, "protocol", string(client.Stream), "stream: the native protocol, all operations on one connection; http: one on each")
+	_ = cmd.RegisterFlagCompletionFunc("protocol", cobra.FixedCompletions([]string{string(client.Stream), string(client.HTTP)}, cobra.ShellCompDirectiveNoFileComp))
 	flags.BoolVar(&keep, "keep", false, "leave the keys there in the end (default: delete them)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg.Prefix = "bench/" + strings.ToLower(rand.Text()[:4])
@@ -49,6 +52,10 @@ func newBenchCommand(g *globals) *cobra.Command {
 		if err := cfg.Check(); err != nil {
 			return usage(cmd, "%s", strings.TrimPrefix(err.Error(), "load: "))
 		}
+		if protocol != string(client.Stream) && protocol != string(client.HTTP) {
+			return usage(cmd, "--protocol %s is neither %s nor %s", protocol, client.Stream, client.HTTP)
+		}
+		g.protocol = client.Protocol(protocol)
 		return g.bench(cmd, cfg, keep)
 	}
 	return cmd

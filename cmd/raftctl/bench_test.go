@@ -69,7 +69,7 @@ func TestBenchInterrupted(t *testing.T) {
 		})
 	})
 	var out, talk bytes.Buffer
-	exit := run(ctx, strings.Fields("bench --in-flight 2 --keys 10 --warm-up 0s --duration 1h --endpoints "+addr), strings.NewReader(""), &out, &talk)
+	exit := run(ctx, strings.Fields("bench --protocol http --in-flight 2 --keys 10 --warm-up 0s --duration 1h --endpoints "+addr), strings.NewReader(""), &out, &talk)
 	if exit != 0 || !strings.Contains(talk.String(), "interrupted after ") || !strings.Contains(out.String(), "all ") {
 		t.Errorf("exit %d\n%s%s", exit, out.String(), talk.String())
 	}
@@ -88,7 +88,7 @@ func TestBenchCountsErrorsByOutcome(t *testing.T) {
 			real.ServeHTTP(w, r)
 		})
 	})
-	stdout, _, exit := ctl(t, "", "bench --in-flight 2 --keys 10 --reads 0.5 --warm-up 0s --duration 200ms --endpoints", addr)
+	stdout, _, exit := ctl(t, "", "bench --protocol http --in-flight 2 --keys 10 --reads 0.5 --warm-up 0s --duration 200ms --endpoints", addr)
 	if exit != 0 || !regexp.MustCompile(`errors: \d+ rejected \(method-not-allowed\)\n$`).MatchString(stdout) {
 		t.Errorf("exit %d\n%s", exit, stdout)
 	}
@@ -102,6 +102,7 @@ func TestBenchOfNobody(t *testing.T) {
 	}
 	for line, says := range map[string]string{
 		"bench --reads 2": "not from 0 to 1", "bench --keys 10000000": "need more", "bench --duration 0s": "not above 0", "bench x": "usage: raftctl bench",
+		"bench --protocol tcp": "neither stream nor http",
 	} {
 		if _, stderr, exit := ctl(t, "", line); exit != exitUsage || !strings.Contains(stderr, says) {
 			t.Errorf("%s: exit %d, %s", line, exit, stderr)

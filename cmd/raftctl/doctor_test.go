@@ -54,7 +54,7 @@ func TestDoctorFindsAllWell(t *testing.T) {
 		t.Errorf("exit %d: %s", exit, talk)
 	}
 	// How full and how fast the disk is, is the machine's.
-	checkLogSays(t, out, `ok    identity     node "n1" of cluster "c1", store `, "format 2", "ok    permissions  ", "ok    lock         no process has it open",
+	checkLogSays(t, out, `ok    identity     node "n1" of cluster "c1", store `, "format 3", "ok    permissions  ", "ok    lock         no process has it open",
 		"ok    log          ", "entries 3 to 4, term 1", "ok    snapshot     at 3 of term 1, ", "whole; the log goes on from 3. Members: n1 n2",
 		"ok    leftovers    none", " free of ", "16 writes of 4 KiB each with its fsync", "\nverdict: ")
 	if strings.Contains(out, "FAIL") || strings.Contains(out, "bring the node back") {

@@ -97,7 +97,8 @@ func newLogLsCommand() *cobra.Command {
 		Short: "List the records, oldest first",
 		Long: "List the records in the order in which they were written. An entry at an index that is there already takes the\n" +
 			"place of that one and of all behind it. A mark says that everything before it was fsynced. A snapshot says that a file of that\n" +
-			"name counts. Each segment begins with a start, the sum of all records before it. With -o json: one object a line.",
+			"name counts. Each segment begins with a start, the sum of all records before it. Entries that were written together are one\n" +
+			"record: each is listed, with the same number, and place in the file; BYTES is what its data has. With -o json: one object a line.",
 		Example: "  raftctl log ls data/n1\n  raftctl log ls data/n1 --last 20 -o json\n  raftctl log ls data/n1 --type entry --from 100 --to 120",
 	}
 	takesDataDir(cmd, func(cmd *cobra.Command, dir string) error {
@@ -135,7 +136,7 @@ func listRecords(out io.Writer, dir string, filter *recordFilter, asJSON bool) e
 		if asJSON {
 			return printLogJSON(out, recordOf(r))
 		}
-		index, kind, what := "", "", fmt.Sprintf("commit %d", r.Commit)
+		index, kind, bytes, what := "", "", r.Bytes, fmt.Sprintf("commit %d", r.Commit)
 		switch r.Type {
 		case "snapshot":
 			index, what = fmt.Sprint(r.Snapshot.Index), snapshotText(r)
@@ -145,8 +146,9 @@ func listRecords(out io.Writer, dir string, filter *recordFilter, asJSON bool) e
 			what = votedFor(string(r.VotedFor))
 		case "entry":
 			index, kind, what = fmt.Sprint(r.Entry.Index), kindName(r.Entry.Kind), entryInWords(r.Entry)
+			bytes = int64(len(r.Entry.Data))
 		}
-		_, err := fmt.Fprintf(out, line, r.Seq, r.Type, index, blankIfZero(uint64(r.Term)), kind, r.Bytes, what)
+		_, err := fmt.Fprintf(out, line, r.Seq, r.Type, index, blankIfZero(uint64(r.Term)), kind, bytes, what)
 		return err
 	})
 	return err
@@ -194,7 +196,7 @@ func kindName(kind consensus.EntryKind) string {
 	return fmt.Sprint(uint8(kind))
 }
 
-// logRecord is one record in JSON. Data is in base64.
+// logRecord is one record in JSON, or one entry of a record. Data is in base64.
 type logRecord struct {
 	Seq      uint64  `json:"seq"`
 	Synced   uint64  `json:"synced"`
@@ -205,6 +207,7 @@ type logRecord struct {
 	Term     uint64  `json:"term,omitempty"`
 	VotedFor *string `json:"votedFor,omitempty"`
 	Commit   *uint64 `json:"commit,omitempty"`
+	Entries  int     `json:"entriesInRecord,omitempty"`
 	Index    uint64  `json:"index,omitempty"`
 	Kind     string  `json:"kind,omitempty"`
 	Data     []byte  `json:"data,omitempty"`
@@ -232,7 +235,7 @@ func recordOf(r wal.Record) logRecord {
 	case "hard":
 		out.VotedFor = (*string)(&r.VotedFor)
 	case "entry":
-		out.Index, out.Kind, out.Data = uint64(r.Entry.Index), kindName(r.Entry.Kind), r.Entry.Data
+		out.Entries, out.Index, out.Kind, out.Data = r.Entries, uint64(r.Entry.Index), kindName(r.Entry.Kind), r.Entry.Data
 	case "mark":
 		out.Commit = (*uint64)(&r.Commit)
 	case "start":
@@ -309,7 +312,7 @@ func printInfo(out io.Writer, r wal.Recovery) error {
 		fmt.Fprintf(w, "entries\t%d, from %d to %d, the last of term %d\n", r.Entries, r.Base.Index+1, r.LastIndex, r.LastTerm)
 	}
 	fmt.Fprintf(w, "commit\tat least %d\n", r.Commit)
-	fmt.Fprintf(w, "records\t%d, %d of them no live entries\n", r.Records, r.Overhead)
+	fmt.Fprintf(w, "records\t%d, with %d entries that count no more\n", r.Records, r.Written-r.Entries)
 	fmt.Fprintf(w, "size\t%s in %s\n", api.Size(r.Bytes), count(r.Segments, "segment"))
 	if r.ReserveBytes > 0 {
 		fmt.Fprintf(w, "reserve\t%s of room, for when the disk is full\n", api.Size(r.ReserveBytes))

@@ -156,7 +156,7 @@ func TestLogVerify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkLogSays(t, out, "ok: 7 records in 1 segment, 3 entries, term 3")
+	checkLogSays(t, out, "ok: 5 records in 1 segment, 3 entries, term 3")
 
 	segment := filepath.Join(dir, "00000000000000000001")
 	data, err := os.ReadFile(segment)

@@ -15,14 +15,23 @@ type recordFilter struct {
 	from, to uint64 // index of entries; 0: no limit
 	term     uint64 // 0: any
 	types    []string
-	first    uint64 // number of the first record, for last
+	first    recordPlace // of the first one, for last
+}
+
+// recordPlace is where a record stands, or an entry of one.
+type recordPlace struct{ seq, index uint64 }
+
+func placeOf(r *wal.Record) recordPlace { return recordPlace{r.Seq, uint64(r.Entry.Index)} }
+
+func (p recordPlace) before(q recordPlace) bool {
+	return p.seq < q.seq || p.seq == q.seq && p.index < q.index
 }
 
 func recordTypes() []string { return []string{"hard", "entry", "mark", "snapshot", "start"} }
 
 func (f *recordFilter) flags(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.Uint64Var(&f.last, "last", 0, "list only the last N records, of those that the other flags choose; 0 lists all")
+	flags.Uint64Var(&f.last, "last", 0, "list only the last N records and entries, of those that the other flags choose; 0 lists all")
 	flags.Uint64Var(&f.from, "from", 0, "only entries from this index on")
 	flags.Uint64Var(&f.to, "to", 0, "only entries up to this index")
 	flags.Uint64Var(&f.term, "term", 0, "only records of this term; a mark has none")
@@ -46,7 +55,7 @@ func (f *recordFilter) check(cmd *cobra.Command) error {
 func (f *recordFilter) match(r *wal.Record) bool {
 	index := uint64(r.Entry.Index)
 	switch {
-	case r.Seq < f.first, len(f.types) > 0 && !slices.Contains(f.types, r.Type):
+	case placeOf(r).before(f.first), len(f.types) > 0 && !slices.Contains(f.types, r.Type):
 		return false
 	case (f.from > 0 || f.to > 0) && r.Type != "entry", index < f.from, f.to > 0 && index > f.to:
 		return false
@@ -63,18 +72,18 @@ func (f *recordFilter) findFirst(dir string) error {
 	if f.last == 0 {
 		return nil
 	}
-	var numbers []uint64 // of the last ones so far
+	var last []recordPlace // ones so far
 	_, err := scanLog(dir, func(r wal.Record) error {
 		if !f.match(&r) {
 			return nil
 		}
-		if numbers = append(numbers, r.Seq); uint64(len(numbers)) > f.last {
-			numbers = numbers[1:]
+		if last = append(last, placeOf(&r)); uint64(len(last)) > f.last {
+			last = last[1:]
 		}
 		return nil
 	})
-	if err == nil && len(numbers) > 0 {
-		f.first = numbers[0]
+	if err == nil && len(last) > 0 {
+		f.first = last[0]
 	}
 	return err
 }

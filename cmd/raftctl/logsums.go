@@ -44,7 +44,7 @@ func readSums(dir string) (*logSums, error) {
 
 // add takes the next record. An entry at an index that is there takes the place of that one and of all behind it.
 func (l *logSums) add(r wal.Record) error {
-	gap := r.Seq != l.seq+1 // where compaction was: what stood before is dead
+	gap := r.Seq > l.seq+1 // where compaction was: what stood before is dead
 	l.seq = r.Seq
 	switch {
 	case gap || r.Type == "snapshot" && r.Installed:

@@ -64,6 +64,7 @@ type globals struct {
 	timeout   time.Duration
 	output    string
 	tls       certs.Files
+	protocol  client.Protocol // of bench; elsewhere the client's default
 }
 
 func newRootCommand() *cobra.Command {
@@ -180,7 +181,7 @@ func (g *globals) connect(cmd *cobra.Command) (*client.Client, error) {
 	if err != nil {
 		return nil, usage(cmd, "%w", err)
 	}
-	c, err := client.New(client.Config{Endpoints: g.endpoints, Timeout: g.timeout, TLS: secure})
+	c, err := client.New(client.Config{Endpoints: g.endpoints, Timeout: g.timeout, TLS: secure, Protocol: g.protocol})
 	if err != nil {
 		return nil, usage(cmd, "%s", strings.TrimPrefix(err.Error(), "kv/client: "))
 	}

@@ -47,6 +47,14 @@ func (n *oneNode) Propose(_ context.Context, command any) (raft.Applied, error) 
 	return raft.Applied{Index: c.Index, Term: c.Term, Result: n.store.Apply([]raft.Command{c})[0]}, nil
 }
 
+func (n *oneNode) ProposeAll(offers []raft.Offer) {
+	for _, o := range offers {
+		o.To.Done(n.Propose(context.Background(), o.Command))
+	}
+}
+
+func (n *oneNode) ReadAsync(done func(raft.Index, error)) { done(n.Read(context.Background())) }
+
 func (n *oneNode) Submit(any) (raft.Index, raft.Term, error) {
 	return 0, 0, errors.New("raftctl always waits")
 }
@@ -215,7 +223,7 @@ func TestStatusShowsEveryEndpoint(t *testing.T) {
 	for _, line := range strings.Split(ports.Replace(stdout), "\n") {
 		rows = append(rows, strings.Join(strings.Fields(line), " "))
 	}
-	want := "ENDPOINT ID ROLE TERM COMMIT APPLIED LAST SNAPSHOT LEADER FREE\nA n1 leader 2 0 0 10 - n1 -\nB n2 no member 2 0 0 10 7 - -\nC - refused - - - - - - -\n"
+	want := "ENDPOINT ID ROLE TERM COMMIT APPLIED LAST SNAPSHOT LEADER FREE CERT\nA n1 leader 2 0 0 10 - n1 - -\nB n2 no member 2 0 0 10 7 - - -\nC - refused - - - - - - - -\n"
 	if got := strings.Join(rows, "\n"); got != want || exit != 0 {
 		t.Errorf("exit %d\n%s", exit, got)
 	}
@@ -310,7 +318,11 @@ func TestNoLeaderIsSaidOfEveryEndpoint(t *testing.T) {
 func TestAnInterruptionIsCalledOne(t *testing.T) {
 	asked := make(chan struct{})
 	_, addr := start(t, func(http.Handler) http.Handler {
-		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == api.PathStream {
+				http.NotFound(w, r) // while a stream begins nothing is sent, and so nothing is in doubt
+				return
+			}
 			close(asked)
 			_, _ = io.Copy(io.Discard, r.Body) // the server sees that a client went away only once the body is read
 			<-r.Context().Done()

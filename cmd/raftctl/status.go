@@ -31,7 +31,7 @@ type asked struct {
 func newStatusCommand(g *globals) *cobra.Command {
 	return &cobra.Command{
 		Use:     "status",
-		Short:   "Show what each endpoint, and the leader, knows of itself: role, term, commit, applied, snapshot, leader, free disk space",
+		Short:   "Show what each endpoint, and the leader, knows of itself: role, term, commit, applied, snapshot, leader, free disk space, days until the first certificate expires",
 		Example: "  raftctl status\n  raftctl status -o json",
 		Args:    cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -50,10 +50,10 @@ func newStatusCommand(g *globals) *cobra.Command {
 }
 
 func printStatus(cmd *cobra.Command, all []asked) error {
-	table := newTable(cmd.OutOrStdout(), "ENDPOINT", "ID", "ROLE", "TERM", "COMMIT", "APPLIED", "LAST", "SNAPSHOT", "LEADER", "FREE")
+	table := newTable(cmd.OutOrStdout(), "ENDPOINT", "ID", "ROLE", "TERM", "COMMIT", "APPLIED", "LAST", "SNAPSHOT", "LEADER", "FREE", "CERT")
 	for _, a := range all {
 		if a.Status == nil {
-			fmt.Fprintf(table, "%s\t-\t%s\t-\t-\t-\t-\t-\t-\t-\n", a.Endpoint, a.state())
+			fmt.Fprintf(table, "%s\t-\t%s\t-\t-\t-\t-\t-\t-\t-\t-\n", a.Endpoint, a.state())
 			continue
 		}
 		s := a.Status
@@ -64,8 +64,8 @@ func printStatus(cmd *cobra.Command, all []asked) error {
 		if s.SnapshotIndex > 0 {
 			snapshot = fmt.Sprint(s.SnapshotIndex)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s\t%s\n",
-			a.Endpoint, s.ID, role, s.Term, s.Commit, s.Applied, s.LastIndex, snapshot, cmp.Or(s.Leader, "-"), freeSpace(s.Disk))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s\t%s\t%s\n",
+			a.Endpoint, s.ID, role, s.Term, s.Commit, s.Applied, s.LastIndex, snapshot, cmp.Or(s.Leader, "-"), freeSpace(s.Disk), firstExpiry(s.Certificates))
 	}
 	err := table.Flush()
 	if line := closing(all); line != "" {
@@ -85,6 +85,36 @@ func freeSpace(disk *api.Disk) string {
 		return api.Size(disk.FreeBytes) + ", low"
 	}
 	return api.Size(disk.FreeBytes)
+}
+
+// firstExpiry is how long the certificate of a node is valid that expires first, in words.
+func firstExpiry(all []api.Certificate) string {
+	if len(all) == 0 {
+		return "-"
+	}
+	first := slices.MinFunc(all, func(a, b api.Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
+	switch {
+	case first.DaysLeft < 0:
+		return "expired"
+	case first.Warning != "":
+		return fmt.Sprintf("%d d, soon", first.DaysLeft)
+	}
+	return fmt.Sprintf("%d d", first.DaysLeft)
+}
+
+// expiring are the certificates that expire soon, or have.
+func expiring(all []asked) (text []string) {
+	for _, a := range all {
+		if a.Status == nil {
+			continue
+		}
+		for _, c := range a.Status.Certificates {
+			if c.Warning != "" {
+				text = append(text, fmt.Sprintf("%s, for %s: %s", a.Status.ID, c.Use, c.Warning))
+			}
+		}
+	}
+	return text
 }
 
 // lowOnSpace are the nodes whose disks are nearly full, as they say themselves or the leader does.
@@ -127,6 +157,9 @@ func closing(all []asked) string {
 	}
 	if low := lowOnSpace(all); len(low) > 0 {
 		wrong = append(wrong, "low on disk space: "+strings.Join(low, ", ")+": free some there, outside of the data directories; while a majority has too little, nothing is written")
+	}
+	if soon := expiring(all); len(soon) > 0 {
+		wrong = append(wrong, strings.Join(soon, "; ")+": put new certificates in their place, and send the nodes SIGHUP")
 	}
 	return strings.Join(wrong, "; ")
 }

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// askFirst is how long the first founder asks whether the cluster exists already, before it makes one. It need not ask that long where nobody
+	// askFirst is how long the first founder, or a node that was given the id, asks whether the cluster exists already. It need not ask that long where nobody
 	// can know better: see quietRounds.
 	askFirst = time.Second
 	// quietRounds is how many rounds in a row must be quiet, with a pause of askAgain between two, for the first founder to go on. Founders that are
@@ -122,6 +122,8 @@ func once(log hclog.Logger) func(string) {
 	}
 }
 
+var errApart = errors.New("the others are of different clusters: see above")
+
 // askFounder asks for as long as somebody may know better, and gives "" if nobody told of a cluster.
 func (n *node) askFounder(ctx context.Context) (string, error) {
 	asking, cancel := context.WithTimeout(ctx, askFirst)
@@ -133,7 +135,7 @@ func (n *node) askFounder(ctx context.Context) (string, error) {
 		case err != nil || h.id != "":
 			return h.id, err
 		case h.apart:
-			return "", errors.New("the others are of different clusters: see above")
+			return "", errApart
 		case h.quiet:
 			quiet++
 		default:

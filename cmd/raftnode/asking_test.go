@@ -167,6 +167,40 @@ func TestAllAnswersCount(t *testing.T) {
 	}
 }
 
+// A node that is given the id asks the others too. One that had it does not let it begin anew; that nobody answers, or they are of different clusters, is no reason
+// to wait.
+func TestANodeThatIsGivenTheIDAsksWhetherItWasKnown(t *testing.T) {
+	n, said := asker(map[raft.ServerID]string{})
+	mine, another := n.config.newClusterID(), n.config.newClusterID()
+	same, asked := other(t, "n2", mine, 0, nil)
+	apart, _ := other(t, "n3", another, 0, nil)
+	knows, _ := other(t, "n4", mine, 0, func(raft.ServerID) error { return errors.New("it had a store") })
+	n.config.clusterID = mine
+	for name, c := range map[string]struct {
+		others    map[raft.ServerID]string
+		join      bool
+		err, says string
+	}{
+		"alone":               {nil, false, "", ""},
+		"nobody runs":         {map[raft.ServerID]string{"n2": freeAddress(t), "n3": freeAddress(t)}, false, "", "asks the others"},
+		"they do not know it": {map[raft.ServerID]string{"n2": same}, false, "", "asks the others"},
+		"another cluster":     {map[raft.ServerID]string{"n3": apart}, false, "", fmt.Sprintf("belong to cluster %q, but --cluster-id is %q", another, mine)},
+		"two clusters":        {map[raft.ServerID]string{"n2": same, "n3": apart}, false, "", "they were founded apart"},
+		"one knows it":        {map[raft.ServerID]string{"n2": same, "n4": knows}, false, "n4 (" + knows + ") knows this node: it had a store", ""},
+		"one knows it, joins": {map[raft.ServerID]string{"n2": same, "n4": knows}, true, "n4 (" + knows + ") knows this node: it had a store", ""},
+	} {
+		said.Reset()
+		n.config.dial, n.config.join, n.config.dataDir = c.others, c.join, filepath.Join(t.TempDir(), "n1")
+		id, err := n.identify(t.Context())
+		if c.err == "" && (err != nil || id != mine) || c.err != "" && (err == nil || err.Error() != c.err) || !strings.Contains(strings.ReplaceAll(said.String(), `\"`, `"`), c.says) {
+			t.Errorf("%s: id %q, error %v, said %s", name, id, err, said)
+		}
+	}
+	if len(asked) == 0 {
+		t.Error("nobody was asked")
+	}
+}
+
 func TestWhatPassesByItselfIsNotTold(t *testing.T) {
 	op := func(what string, err error) error {
 		return fmt.Errorf("handshake: %w", &net.OpError{Op: what, Err: err})

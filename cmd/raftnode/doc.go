@@ -22,9 +22,9 @@
 //   - A cluster has a random id, made once: by the first founding member, by name, when it starts on an empty directory and no other member tells of one. The
 //     others, and nodes with --join, ask the members in --cluster and --dial for it when they start on an empty directory, and wait until one answers: /livez is well
 //     then, /readyz and all else say what they wait for. Afterwards it stands in the data directory, and nobody is asked. With --cluster-id
-//     nobody is asked at all. So two clusters of one list never mix. The sum of the founding list stands behind the random part: nodes with different
+//     nobody waits for an answer. So two clusters of one list never mix. The sum of the founding list stands behind the random part: nodes with different
 //     lists refuse each other and say so.
-//   - The first founder asks the others for up to a second, less if none of them runs or knows the cluster either. A node with an empty directory that any of those
+//   - The first founder, and a node that is given --cluster-id on an empty directory, ask the others for up to a second, less if none of them runs or knows the cluster either. A node with an empty directory that any of those
 //     who answer had known with another does not start: so not even a majority that lost its directories begins anew beside one that has its own.
 //   - With --peer-tls-cert, members speak TLS 1.3 with each other, and only with those whose certificates name them, in the same cluster. With
 //     --client-tls-cert, clients are served over TLS, and with --client-tls-ca only those with a certificate. SIGHUP makes it read all these files
@@ -43,6 +43,7 @@
 // The state and the log behind the last snapshot are held in memory. A node that comes back with an old copy of its data directory
 // is refused by those that knew a later start on it; of a copy that was made since the last start nobody can tell,
 // and if that is started first, the rightful one is refused.
-// The first founder, on a directory that was emptied while it reaches no other member, makes a new id; the others refuse it as another cluster. Nodes that are
-// given --cluster-id ask nobody: a majority that lost its directories and is started with it begins anew.
+// The first founder, on a directory that was emptied while it reaches no other member, makes a new id; the others refuse it as another cluster. A majority
+// that lost its directories and is started with --cluster-id while all that have theirs are down begins anew, with that id: the others know the stores that were lost, and refuse
+// it when they come back. Start those that have their directories first.
 package main

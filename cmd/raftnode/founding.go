@@ -70,7 +70,7 @@ func (n *node) identify(ctx context.Context) (string, error) {
 	founders := sortedIDs(c.cluster)
 	switch {
 	case c.clusterID != "":
-		return c.clusterID, nil
+		return c.clusterID, n.given(ctx)
 	case c.join || c.id != founders[0]:
 		return n.await(ctx)
 	}
@@ -93,6 +93,25 @@ func (n *node) found(ctx context.Context) (string, error) {
 	id := n.config.newClusterID()
 	n.log.Info("founds the cluster " + id)
 	return id, nil
+}
+
+// given asks what found asks, before this node begins with the id that the operator gave: one that lost its directory must not begin anew beside others that know
+// better. Whoever does not run cannot tell, and nobody waits for that: so a cluster can be founded node by node.
+func (n *node) given(ctx context.Context) error {
+	known := n.config.known()
+	if len(known) == 0 {
+		return nil
+	}
+	n.log.Info("asks the others whether they had this node already: its directory is empty", "others", len(known))
+	switch told, err := n.askFounder(ctx); {
+	case errors.Is(err, errApart): // which the given id settles
+		return nil
+	case err != nil:
+		return err
+	case told != "" && told != n.config.clusterID:
+		n.log.Warn(fmt.Sprintf("the others belong to cluster %q, but --cluster-id is %q: they will refuse this node. Leave the flag out, or give it its own addresses", told, n.config.clusterID))
+	}
+	return nil
 }
 
 // checkID compares the id in the directory with what the flags say.

@@ -80,6 +80,12 @@ func logEvent(log hclog.Logger, c *config, clusterID string) func(rpc.Event) {
 			}
 		case rpc.LinkUp, rpc.LinkDown:
 			log.Info(text)
+		case rpc.DialRefused, rpc.IncomingRefused:
+			if strings.Contains(e.Reason, waitsToBeAdded) {
+				log.Info(text)
+			} else {
+				log.Warn(text)
+			}
 		case rpc.IncomingUp, rpc.IncomingDown, rpc.DialFailed:
 			log.Debug(text)
 		default:

@@ -36,6 +36,7 @@ type node struct {
 	transport *rpc.Transport
 	stores    *stores
 	detours   *detours
+	door      *door
 	watch     *watch
 	space     *space
 	files     descriptors
@@ -160,6 +161,7 @@ func (n *node) connect() (err error) {
 		n.log.Warn("the file " + storefile.Name + " is missing: it is lost, unless the first start on this directory was cut short. Until the members come again nothing is known of their data directories, " +
 			"so one that was exchanged or put back from an older copy may be let in")
 	}
+	n.door = &door{knows: n.roll, was: n.stores.was}
 	n.detours = &detours{dials: c.dial, addresses: map[string]raft.ServerID{}}
 	address := c.advertisePeer
 	if address == "" {
@@ -172,7 +174,7 @@ func (n *node) connect() (err error) {
 		Cluster: n.clusterID, ID: c.id, Codec: c.codec, TLS: n.secrets.betweenPeers(), Identify: n.secrets.identify(),
 		Address: address, Advertise: n.secrets.scheme() + reachable(n.clients.Addr(), address),
 		Store: n.disk.Recovery().Store, Incarnation: n.incarnation, Admit: n.stores.admit, AdmitEmpty: n.stores.admitEmpty,
-		Unknown: n.detours.note, Dial: n.detours.dial,
+		Unknown: n.admitUnknown, Membership: n.door.membership, Dial: n.detours.dial,
 		MaxConns: n.files.peers, IdleTimeout: silence(c), KeepaliveInterval: silence(c) / 4,
 		OnEvent: func(e rpc.Event) {
 			tell(e)
@@ -192,7 +194,7 @@ func (n *node) connect() (err error) {
 	n.service, err = server.New(server.Config{
 		Raft: n.raft, Store: store, ClientAddress: n.clientAddress(address), Cluster: n.clusterID, Version: version(),
 		TLS:  n.secrets.toOthers(),
-		Disk: n.space.status,
+		Disk: n.space.status, Certificates: n.secrets.certificates,
 	})
 	if err != nil {
 		return err
@@ -299,7 +301,7 @@ func (n *node) run(ctx context.Context) error {
 	part(func() error { return n.raft.Run(work) })
 	part(func() error { return n.transport.Run(work, n.peers, n.raft.Deliver) })
 	part(n.serveClients)
-	running.Go(func() { n.watch.run(work, n.view) })
+	running.Go(func() { n.watch.run(work, n.look) })
 	running.Go(func() { n.stores.run(work, n.log) })
 	running.Go(func() { n.space.shorten(work) })
 	if err := n.announce(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -46,13 +47,20 @@ type program struct {
 	lines chan string   // of stderr
 	done  chan int      // the exit code
 	stop  context.CancelFunc
+	late  func() bool // it was ended because it ran for too long
 }
+
+// longest is how long a program of a test may run. It takes a second or two.
+const longest = 2 * patience
+
+var errLate = fmt.Errorf("not within %v", longest)
 
 func begin(t *testing.T, args ...string) *program {
 	t.Helper()
-	ctx, stop := context.WithCancel(t.Context())
+	ctx, stop := context.WithTimeoutCause(t.Context(), longest, errLate)
 	r, w := io.Pipe()
 	p := &program{said: new(bytes.Buffer), lines: make(chan string, 1000), done: make(chan int, 1), stop: stop}
+	p.late = func() bool { return errors.Is(context.Cause(ctx), errLate) }
 	var reading sync.WaitGroup
 	reading.Go(func() {
 		defer close(p.lines)
@@ -84,7 +92,11 @@ func (p *program) await(t *testing.T, text string) {
 // end wants the program to end with a code, and gives the last line that it said.
 func (p *program) end(t *testing.T, want int) string {
 	t.Helper()
-	if code := <-p.done; code != want {
+	code := <-p.done
+	if p.late() {
+		t.Fatalf("the program did not end within %v:\n%s", longest, p.said)
+	}
+	if code != want {
 		t.Fatalf("exit %d, want %d:\n%s", code, want, p.said)
 	}
 	lines := strings.Split(strings.TrimSpace(p.said.String()), "\n")

@@ -48,7 +48,7 @@ func placeOptions() []option {
 		},
 		{
 			name: "cluster-id", kind: "name", help: "a random name for the cluster, the same on all its nodes, like openssl rand -hex 16 makes (default: the first " +
-				"founding member makes one, and the others ask for it)",
+				"founding member makes one, and the others ask for it). On an empty directory the others that run are asked whether they had this node, and then it does not start",
 			set: func(c *config, text string) error { c.clusterID = text; return api.CheckID(text) },
 		},
 		{

@@ -68,8 +68,8 @@ type detours struct {
 	addresses map[string]raft.ServerID // what those in dials gave as theirs
 }
 
-// note lets everybody in that comes so far: it is of the same cluster.
-func (d *detours) note(id raft.ServerID, address, _ string) error {
+// note remembers which address a server gave that was let in.
+func (d *detours) note(id raft.ServerID, address string) {
 	if _, ok := d.dials[id]; ok {
 		d.mu.Lock()
 		defer d.mu.Unlock()
@@ -78,7 +78,6 @@ func (d *detours) note(id raft.ServerID, address, _ string) error {
 		}
 		d.addresses[address] = id
 	}
-	return nil
 }
 
 const maxDetours = 256
@@ -121,7 +120,12 @@ func (n *node) follow(fact consensus.Fact) {
 	}
 }
 
-// view is what the watch looks at.
+// look is what the watch looks at. Who was let in without being a member may have to go since the last look.
+func (n *node) look() view {
+	n.transport.Reconsider()
+	return n.view()
+}
+
 func (n *node) view() view {
 	status := n.raft.Status()
 	v := view{leader: status.Leader, config: status.Config, committed: status.ConfigIndex <= status.CommitIndex}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/raftnode/raft/kv/api"
 	"github.com/raftnode/raft/raft"
 	"github.com/raftnode/raft/rpc/certs"
 )
@@ -63,11 +64,18 @@ type secrets struct {
 	peers   *certs.Keeper
 	clients *certs.Keeper
 	now     func() time.Time
-	hup     chan os.Signal // nil without TLS: then the signal does what it does to any process
+	hup     chan os.Signal    // nil without TLS: then the signal does what it does to any process
+	told    map[string]warned // by flag; of the goroutine of run, once that runs
+}
+
+// warned is what was said last of a certificate, and when.
+type warned struct {
+	text string
+	at   time.Time
 }
 
 func openSecrets(log hclog.Logger, c *config) (s *secrets, err error) {
-	s = &secrets{log: log, now: time.Now}
+	s = &secrets{log: log, now: time.Now, told: map[string]warned{}}
 	if c.peerTLS.Cert != "" {
 		if s.peers, err = certs.OpenPeer(c.peerTLS, string(c.id), s.now); err != nil {
 			return nil, inFlag("--peer-tls", c.peerTLS, err)
@@ -113,17 +121,32 @@ func (s *secrets) each(do func(flag string, k *certs.Keeper)) {
 	}
 }
 
-// warn tells of certificates that expire soon.
+// warn tells of certificates that expire soon, each day, and when there are other words for it.
 func (s *secrets) warn() {
 	s.each(func(flag string, k *certs.Keeper) {
-		if text := k.Warning(); text != "" {
-			s.log.Warn(flag + ": " + text + ". Put a new one in its place, and send this process SIGHUP")
+		now := warned{k.Warning(), s.now()}
+		before := s.told[flag]
+		if now.text == before.text && now.at.Sub(before.at) < 24*time.Hour {
+			return
+		}
+		s.told[flag] = now
+		if now.text != "" {
+			s.log.Warn(flag + ": " + now.text + ". Put a new one in its place, and send this process SIGHUP")
 		}
 	})
 }
 
-// lookAgain is how often the days that certificates have left are counted.
-const lookAgain = 24 * time.Hour
+// certificates is what the status says of them.
+func (s *secrets) certificates() (all []api.Certificate) {
+	uses := map[*certs.Keeper]string{s.peers: api.ForMembers, s.clients: api.ForClients}
+	s.each(func(_ string, k *certs.Keeper) {
+		all = append(all, api.Certificate{Use: uses[k], NotAfter: k.Expires().UTC(), DaysLeft: k.DaysLeft(), Warning: k.Warning()})
+	})
+	return all
+}
+
+// lookAgain is how often the time that certificates have left is looked at.
+const lookAgain = time.Hour
 
 // run reads the files again when the process gets SIGHUP, and warns of certificates that expire soon.
 func (s *secrets) run(ctx context.Context) {
@@ -131,15 +154,15 @@ func (s *secrets) run(ctx context.Context) {
 		return
 	}
 	defer signal.Stop(s.hup)
-	days := time.NewTicker(lookAgain)
-	defer days.Stop()
+	again := time.NewTicker(lookAgain)
+	defer again.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.hup:
 			s.reload()
-		case <-days.C:
+		case <-again.C:
 			s.warn()
 		}
 	}
@@ -152,6 +175,7 @@ func (s *secrets) reload() {
 			s.log.Error(flag+": cannot be taken: what was there before stays in use", "error", oneLine(err))
 			return
 		}
+		delete(s.told, flag)
 		s.log.Info(flag+": read again, for new connections", "expires", k.Expires())
 	})
 	s.warn()

@@ -96,10 +96,10 @@ func TestWhatIsWrongWithAFileIsSaidOfItsFlag(t *testing.T) {
 }
 
 func TestReloadTellsAndKeeps(t *testing.T) {
-	dir := madeCerts(t, 40)
+	dir := madeCerts(t, 400)
 	var out bytes.Buffer
 	now := then
-	s := &secrets{log: hclog.New(&hclog.LoggerOptions{Output: &out}), now: func() time.Time { return now }}
+	s := &secrets{log: hclog.New(&hclog.LoggerOptions{Output: &out}), now: func() time.Time { return now }, told: map[string]warned{}}
 	files := certs.CertFiles(dir, "n1")
 	var err error
 	if s.peers, err = certs.OpenPeer(files, "n1", s.now); err != nil {
@@ -107,12 +107,32 @@ func TestReloadTellsAndKeeps(t *testing.T) {
 	}
 	s.warn()
 	if strings.Contains(out.String(), "expires in") {
-		t.Errorf("40 days ahead it warns: %s", out.String())
+		t.Errorf("400 days ahead it warns: %s", out.String())
 	}
-	now = then.Add(11 * 24 * time.Hour)
+	for _, step := range []struct {
+		day  float64
+		want string // "": nothing new
+	}{
+		{370.5, "expires in 29 days"}, {370.6, ""}, {371, ""}, {371.1, "expires in 28 days"}, {399.1, "expires in 21 hours"}, {399.11, ""}, {399.2, "expires in 19 hours"},
+		{400, "expired on"}, {400.9, ""}, {401, "expired on"},
+	} {
+		out.Reset()
+		now = then.Add(time.Duration(step.day * float64(24*time.Hour)))
+		s.warn()
+		if got := out.String(); step.want == "" && got != "" || !strings.Contains(got, step.want) {
+			t.Errorf("after %v days it says %q, want %q", step.day, got, step.want)
+		}
+	}
+	now = then.Add(395 * 24 * time.Hour)
 	s.warn()
-	if !strings.Contains(out.String(), "--peer-tls-cert: the certificate expires in 29 days") {
-		t.Errorf("29 days ahead it says %q", out.String())
+	out.Reset()
+	s.reload() // asked to read it again, it says it again
+	if strings.Count(out.String(), "expires in 5 days") != 1 {
+		t.Errorf("when it is read again it says %s", out.String())
+	}
+	s.warn()
+	if got := s.certificates(); len(got) != 1 || got[0].Use != "members" || got[0].DaysLeft != 5 || !strings.Contains(got[0].Warning, "in 5 days") || !got[0].NotAfter.Equal(then.Add(400*24*time.Hour)) {
+		t.Errorf("the status says %+v", got)
 	}
 	before := s.peers.Config()
 	if err := os.WriteFile(files.Cert, []byte("broken"), 0o600); err != nil {

@@ -25,8 +25,10 @@ func (n *node) drain() {
 	n.handOver()
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
-	if err := n.http.Shutdown(ctx); err != nil {
-		n.log.Warn("some requests did not end in time and get no answer", "waited", drainTime)
+	streams := make(chan error, 1)
+	go func() { streams <- n.service.Shutdown(ctx) }()
+	if err := errors.Join(n.http.Shutdown(ctx), <-streams); err != nil {
+		n.log.Warn("some requests did not end in time; those of streams are told so, the others get no answer", "waited", drainTime)
 	}
 }
 

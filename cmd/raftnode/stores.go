@@ -62,6 +62,13 @@ func openStores(dir string, own wal.Recovery, anchor func(raft.ServerID) error) 
 	return s, false, nil
 }
 
+// was tells that a server was a member once: it is bound to a store.
+func (s *stores) was(peer raft.ServerID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bound[peer].Store != "" || s.members[peer]
+}
+
 // enter says that a server is a member now. It does not wait for the disk.
 func (s *stores) enter(peer raft.ServerID) {
 	s.mu.Lock()

@@ -114,6 +114,15 @@ func (s *server) live(n int) {
 		}
 		s.inFlight, s.commit = nil, life.commit
 		s.count.acknowledged++
+		if s.random.IntN(2) == 0 {
+			continue // as if the next one waited already
+		}
+		if err := log.Mark(); err != nil {
+			if !s.fs.Faulted() {
+				s.t.Fatalf("mark, without a fault: %v", err)
+			}
+			break
+		}
 	}
 	preparing.Wait()
 	_ = log.Close() // nothing is promised by it

@@ -50,6 +50,7 @@ const (
 	PathList   = "/v1/kv"
 	PathAppend = "/v1/append/"
 	PathStatus = "/v1/status"
+	PathStream = "/v1/stream" // GET with an Upgrade: the native protocol, see package wire
 
 	PathMembers        = "/v1/members"         // GET; POST of a MemberChange
 	PathTransferLeader = "/v1/transfer-leader" // POST of a Transfer

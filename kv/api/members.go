@@ -5,6 +5,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Status is what a server knows of itself and its cluster.
@@ -22,9 +23,25 @@ type Status struct {
 	SnapshotIndex uint64 `json:"snapshot_index"` // 0: there is no snapshot
 	SnapshotBytes int    `json:"snapshot_bytes"`
 	Disk          *Disk  `json:"disk,omitempty"` // null: nobody watches it
+	// Certificates are those that this server shows; null: it speaks no TLS.
+	Certificates []Certificate `json:"certificates,omitempty"`
 	Configuration
 	Versions Versions `json:"versions"`
 }
+
+// Certificate is one that a server shows, and how long it is valid yet.
+type Certificate struct {
+	Use      string    `json:"use"` // ForMembers or ForClients
+	NotAfter time.Time `json:"not_after"`
+	DaysLeft int       `json:"days_left"`         // whole ones; -1: it has expired
+	Warning  string    `json:"warning,omitempty"` // that it expires soon, or has; in words
+}
+
+// The uses of a Certificate.
+const (
+	ForMembers = "members"
+	ForClients = "clients"
+)
 
 // Disk is what a server knows of the file system that its data is on.
 type Disk struct {

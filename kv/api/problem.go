@@ -40,6 +40,7 @@ const (
 	CodeNoLeader      Code = "no-leader"           // 503 rejected: no leader could be reached in time
 	CodeNoQuorum      Code = "no-quorum"           // 503 rejected: the leader could not confirm in time that it leads
 	CodeNotMember     Code = "not-member"          // 503 rejected: the asked server takes no part in the cluster, yet or any more
+	CodeUpgrade       Code = "upgrade-required"    // 426 rejected: the native protocol was not asked for, or in a version that this server does not know
 	CodeUnknown       Code = "outcome-unknown"     // 504 unknown: accepted, but not known to be committed in time
 
 	// CodeSessionUnknown is 409 unknown: the client id is not in the session table and the sequence number is
@@ -80,6 +81,7 @@ var statusOf = map[Code]int{
 	CodeSessionUnknown: http.StatusConflict, CodeSessionStale: http.StatusConflict,
 	CodeChangePending: http.StatusConflict, CodeNotCaughtUp: http.StatusConflict, CodeChangeRefused: http.StatusConflict,
 	CodeTransferFailed: http.StatusConflict,
+	CodeUpgrade:        http.StatusUpgradeRequired,
 	CodeInternal:       http.StatusInternalServerError,
 }
 

@@ -17,20 +17,29 @@ import (
 // followed and proxies are not used: a request goes where it is addressed, once.
 type Sender struct {
 	transport *http.Transport
+	dialer    *dialer
 }
 
 // NewSender makes a Sender. Close it when done. secure gives what the next https connection is made with; nil is as if it gave an empty
 // configuration.
 func NewSender(secure func() *tls.Config) *Sender {
 	d := &dialer{secure: secure, Dialer: net.Dialer{Timeout: 2 * time.Second, KeepAlive: 15 * time.Second}}
-	return &Sender{transport: &http.Transport{
+	return &Sender{dialer: d, transport: &http.Transport{
 		DialContext:            d.dial,
 		DialTLSContext:         d.dialTLS,
-		MaxIdleConnsPerHost:    64,
+		MaxIdleConnsPerHost:    4096,             // as many as a server takes: under load none is closed that the next request needs
 		IdleConnTimeout:        30 * time.Second, // below the server's, so that it seldom closes first
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: 64 << 10,
 	}}
+}
+
+// Dial connects as for a request. The connection is the caller's.
+func (s *Sender) Dial(ctx context.Context, secure bool, address string) (net.Conn, error) {
+	if secure {
+		return s.dialer.dialTLS(ctx, "tcp", address)
+	}
+	return s.dialer.DialContext(ctx, "tcp", address)
 }
 
 type dialer struct {

@@ -27,10 +27,9 @@ func (c *Client) administer(ctx context.Context, op, path string, asked, answer 
 		return &Error{Op: op, Code: api.CodeBadRequest, Outcome: api.Rejected, Detail: err.Error(), Err: err}
 	}
 	call := &call{op: op, method: http.MethodPost, path: path, header: http.Header{}, body: body, isWrite: true}
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
-	defer cancel()
-	c.favourWhoKnows(ctx)
-	reply, failed := c.do(ctx, call)
+	deadline := c.within(ctx)
+	c.favourWhoKnows(ctx, deadline)
+	reply, failed := c.do(ctx, deadline, call)
 	if failed != nil {
 		return failed
 	}
@@ -45,29 +44,27 @@ const lookTime = time.Second
 
 // favourWhoKnows puts an endpoint in favour that knows a leader, if there is one. A change gets all the time where it is sent, since it is sent once: it must not
 // wait for a node that hangs, is cut off or was removed.
-func (c *Client) favourWhoKnows(ctx context.Context) {
-	if c.cfg.NoRetry || len(c.endpoints) == 1 {
+func (c *Client) favourWhoKnows(ctx context.Context, deadline time.Time) {
+	if c.cfg.NoRetry || len(c.links) == 1 {
 		return
 	}
-	share := min(timeLeft(ctx)/time.Duration(2*len(c.endpoints)), lookTime)
-	for range c.endpoints { // if none knows, that ends where it began
-		which, endpoint := c.endpoint()
+	share := min(time.Until(deadline)/time.Duration(2*len(c.links)), lookTime)
+	for range c.links { // if none knows, that ends where it began
+		way := c.endpoint()
 		look, cancel := context.WithTimeout(ctx, share)
-		status, err := c.Status(look, endpoint)
+		status, err := c.Status(look, way.to.base)
 		cancel()
 		if err == nil && status.Leader != "" {
 			return
 		}
-		c.passOver(which)
+		c.passOver(way)
 	}
 }
 
 // Members asks the leader who takes part, and how far each member is.
 func (c *Client) Members(ctx context.Context) (api.Members, error) {
 	call := newRead("members", api.PathMembers, map[string][]string{}, nil)
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
-	defer cancel()
-	reply, failed := c.do(ctx, call)
+	reply, failed := c.do(ctx, c.within(ctx), call)
 	if failed != nil {
 		return api.Members{}, failed
 	}

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,16 +31,41 @@ type Config struct {
 	// NoRetry makes each call one request to the first endpoint. Writes carry no client id then, unless
 	// the call says WithSession.
 	NoRetry bool
+	// Protocol is how keys are read and written. Default Stream.
+	Protocol Protocol
 }
+
+// Protocol is what a Client speaks with servers.
+type Protocol string
+
+// The protocols. Lists, and all that is not about a key, are asked over HTTP in any case.
+const (
+	// Stream is the native protocol, many calls at once on one connection; with servers that do not know it, HTTP.
+	Stream Protocol = "stream"
+	// HTTP is one request for each call.
+	HTTP Protocol = "http"
+)
 
 // Client is a client. Close it when done.
 type Client struct {
-	cfg       Config
-	endpoints []string // as URL, without a slash at the end
-	current   atomic.Uint32
-	scheme    string // of endpoints that have none
-	sender    *api.Sender
-	sessions  sessions
+	cfg      Config
+	links    []*link // to the endpoints
+	current  atomic.Uint32
+	scheme   string // of endpoints that have none
+	sender   *api.Sender
+	sessions sessions
+	waiters  sync.Pool // of *waiter
+	calls    sync.Pool // of *call
+	starts   sync.Pool // of *start
+
+	life    context.Context // ends with Close
+	end     context.CancelFunc
+	running sync.WaitGroup       // goroutines of links
+	leader  atomic.Pointer[link] // where the leader is, as far as a server said so
+
+	mu     sync.Mutex
+	aside  *link // to a leader that is none of the endpoints
+	closed bool
 }
 
 // New makes a Client. It connects to nobody yet.
@@ -52,7 +79,17 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Timeout < 0 || cfg.Timeout > api.MaxTimeout {
 		return nil, fmt.Errorf("kv/client: the timeout %s is not above 0 and up to %s", cfg.Timeout, api.MaxTimeout)
 	}
+	if cfg.Protocol == "" {
+		cfg.Protocol = Stream
+	}
+	if cfg.Protocol != Stream && cfg.Protocol != HTTP {
+		return nil, fmt.Errorf("kv/client: the protocol %q is neither %s nor %s", cfg.Protocol, Stream, HTTP)
+	}
 	c := &Client{cfg: cfg, sender: api.NewSender(nil), scheme: "http://"}
+	c.life, c.end = context.WithCancel(context.Background())
+	c.waiters.New = func() any { return newWaiter() }
+	c.calls.New = func() any { return new(call) }
+	c.starts.New = func() any { return newStart(c) }
 	if cfg.TLS != nil {
 		c.sender, c.scheme = api.NewSender(func() *tls.Config { return cfg.TLS }), "https://"
 	}
@@ -61,16 +98,44 @@ func New(cfg Config) (*Client, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.endpoints = append(c.endpoints, base)
+		c.links = append(c.links, &link{client: c, base: base})
 	}
 	return c, nil
 }
 
-// Close closes the idle connections.
-func (c *Client) Close() { c.sender.Close() }
+// Close ends the connections. Calls that are under way fail.
+func (c *Client) Close() {
+	c.end()
+	c.mu.Lock()
+	c.closed = true
+	links := slices.Clone(c.links)
+	if c.aside != nil {
+		links = append(links, c.aside)
+	}
+	c.mu.Unlock()
+	for _, l := range links {
+		l.close()
+	}
+	c.running.Wait()
+	c.sender.Close()
+}
 
 // Endpoints gives the endpoints, as Status and Ready take them.
-func (c *Client) Endpoints() []string { return slices.Clone(c.endpoints) }
+func (c *Client) Endpoints() (all []string) {
+	for _, l := range c.links {
+		all = append(all, l.base)
+	}
+	return all
+}
+
+// within gives the time by which a call ends.
+func (c *Client) within(ctx context.Context) time.Time {
+	deadline := time.Now().Add(c.cfg.Timeout)
+	if earlier, ok := ctx.Deadline(); ok && earlier.Before(deadline) {
+		return earlier
+	}
+	return deadline
+}
 
 func (c *Client) parseEndpoint(endpoint string) (base string, err error) {
 	base = strings.TrimSuffix(endpoint, "/")
@@ -100,12 +165,3 @@ func checkPort(hostPort string) error {
 	}
 	return nil
 }
-
-// endpoint gives the one that is in favour.
-func (c *Client) endpoint() (which uint32, base string) {
-	which = c.current.Load()
-	return which, c.endpoints[int(which)%len(c.endpoints)]
-}
-
-// passOver makes the next endpoint the one in favour, unless another call has done so already.
-func (c *Client) passOver(which uint32) { c.current.CompareAndSwap(which, which+1) }

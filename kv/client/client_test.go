@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/raftnode/raft/kv/api"
+	"github.com/raftnode/raft/kv/command"
+	"github.com/raftnode/raft/kv/wire"
 )
 
 func TestWhatIsAsked(t *testing.T) {
@@ -329,9 +330,7 @@ func TestBadConfigurations(t *testing.T) {
 func TestAWriteWithoutASessionIsNotRepeated(t *testing.T) {
 	s := serve(t, nothing, written(1))
 	c := connect(t, Config{}, s.addr)
-	ctx, cancel := context.WithTimeout(t.Context(), api.DefaultTimeout)
-	defer cancel()
-	_, err := c.do(ctx, &call{op: "append", method: http.MethodPost, path: api.PathAppend + "k", header: http.Header{}, isWrite: true})
+	_, err := c.do(t.Context(), c.within(t.Context()), &call{op: "append", kind: wire.Write, isWrite: true, command: command.Command{Op: command.Append, Key: "k"}})
 	isError(t, err, api.CodeNoAnswer, api.Unknown)
 	if n := len(s.got()); n != 1 {
 		t.Errorf("sent %d times", n)

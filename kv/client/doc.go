@@ -12,7 +12,10 @@
 //   - A change of the members or of the leader is sent once: what is in doubt is not repeated. It is sent to an endpoint that knows a leader, if
 //     there is one.
 //   - Where client and server do not agree on TLS, nothing was done, and the error, of code tls, says why.
-//   - A Client may be used by many goroutines.
+//   - A Client may be used by many goroutines. Keys are read and written over one connection to each server that is asked, with all calls in flight on
+//     it (package wire); where a server does not know that, over HTTP. When a connection ends, calls that had not left are known not to have.
+//   - A server that does not lead says who does, and calls go there if that can be reached, endpoint or not; unless it is to say no to TLS. With NoRetry they do not.
+//   - PutAsync, DeleteAsync and GetAsync keep many calls in flight without a goroutine for each.
 //
 // # What it does not promise
 //

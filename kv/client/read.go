@@ -6,9 +6,9 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 
 	"github.com/raftnode/raft/kv/api"
+	"github.com/raftnode/raft/kv/wire"
 )
 
 // Value is what a key has.
@@ -32,21 +32,37 @@ func Stale() ReadOption { return func(query url.Values) { query.Set("consistency
 
 // Get gives the value of the key; an error with api.CodeNotFound if it is not there.
 func (c *Client) Get(ctx context.Context, key string, options ...ReadOption) (Value, error) {
-	if err := checkSizes("get", key, nil); err != nil {
-		return Value{}, err
-	}
-	call := newRead("get", api.PathKey+url.PathEscape(key), url.Values{}, options)
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
-	defer cancel()
-	reply, err := c.do(ctx, call)
+	call, err := c.newGet(key, options)
 	if err != nil {
 		return Value{}, err
 	}
-	version, badTag := strconv.ParseUint(strings.Trim(reply.header.Get("ETag"), `"`), 10, 64)
-	if badTag != nil {
-		return Value{}, reply.garbled(call, badTag)
+	reply, failed := c.do(ctx, c.within(ctx), call)
+	c.calls.Put(call)
+	if failed != nil {
+		return Value{}, failed
 	}
-	return Value{Data: reply.body, Version: version, Index: reply.index()}, nil
+	return reply.value(), nil
+}
+
+func (r *reply) value() Value { return Value{Data: r.body, Version: r.version, Index: r.index} }
+
+func (c *Client) newGet(key string, options []ReadOption) (*call, error) {
+	if err := checkSizes("get", key, nil); err != nil {
+		return nil, err
+	}
+	call := c.calls.Get().(*call)
+	*call = newCall("get", false, wire.Get)
+	call.command.Key = key
+	if len(options) > 0 {
+		query := url.Values{}
+		for _, option := range options {
+			option(query)
+		}
+		if query.Get("consistency") == api.Stale {
+			call.kind = wire.StaleGet
+		}
+	}
+	return call, nil
 }
 
 // List gives up to limit keys (0: api.DefaultListLimit; at most api.MaxListLimit) that begin with prefix and come
@@ -63,13 +79,11 @@ func (c *Client) List(ctx context.Context, prefix, after string, limit int, opti
 		query.Set("limit", strconv.Itoa(limit))
 	}
 	call := newRead("list", api.PathList, query, options)
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
-	defer cancel()
-	reply, err := c.do(ctx, call)
+	reply, err := c.do(ctx, c.within(ctx), call)
 	if err != nil {
 		return List{}, err
 	}
-	list := List{Index: reply.index()}
+	list := List{Index: reply.index}
 	if err := json.Unmarshal(reply.body, &list.Listed); err != nil {
 		return List{}, reply.garbled(call, err)
 	}
@@ -105,16 +119,14 @@ func (c *Client) Ready(ctx context.Context, endpoint string) error {
 }
 
 // ask sends the call to that endpoint only.
-func (c *Client) ask(ctx context.Context, endpoint string, call *call) (*reply, error) {
+func (c *Client) ask(ctx context.Context, endpoint string, call *call) (reply, error) {
 	base, err := c.parseEndpoint(endpoint)
 	if err != nil {
-		return nil, &Error{Op: call.op, Code: api.CodeBadRequest, Outcome: api.Rejected, Detail: err.Error(), Err: err}
+		return reply{}, &Error{Op: call.op, Code: api.CodeBadRequest, Outcome: api.Rejected, Detail: err.Error(), Err: err}
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
-	defer cancel()
-	reply, failed := c.once(ctx, base, call)
+	answer, failed := c.overHTTP(ctx, c.within(ctx), base, call)
 	if failed != nil {
-		return nil, failed
+		return reply{}, failed
 	}
-	return reply, nil
+	return answer, nil
 }

@@ -139,6 +139,9 @@ func refused(t *testing.T) string {
 func connect(t *testing.T, cfg Config, endpoints ...string) *Client {
 	t.Helper()
 	cfg.Endpoints = endpoints
+	if cfg.Protocol == "" {
+		cfg.Protocol = HTTP // what a script answers
+	}
 	c, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -38,7 +38,7 @@ type machine struct{ store *kv.Store }
 // Apply gives a Result as bytes. None stands for a command that is older than the last one of its client.
 func (m *machine) Apply(index uint64, command []byte) []byte {
 	results := m.store.Apply([]raft.Command{{Index: raft.Index(index), Term: theTerm, Value: command}})
-	r := results[0].(kv.Result)
+	r := *results[0].(*kv.Result)
 	if r.Code == kv.SessionStale {
 		return nil
 	}

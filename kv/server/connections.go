@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 )
 
 // connections bounds the number of those that are open. Above it, the one makes room that has waited for longest without a
@@ -16,15 +17,15 @@ type connections struct {
 
 	mu   sync.Mutex
 	open map[net.Conn]*connection
-	now  uint64 // counts up with each change
+	now  atomic.Uint64 // counts up with each change
 }
 
 // connection is one of them.
 type connection struct {
 	table *connections
-	since uint64 // when it began to wait, or to work
-	works bool   // on a request that has come in whole
-	begun bool   // a request has begun to come in
+	since atomic.Uint64 // when it began to wait, or to work
+	works atomic.Bool   // on a request that has come in whole
+	begun bool          // a request has begun to come in
 }
 
 type connectionKey struct{}
@@ -86,20 +87,40 @@ func (c *connections) hangUp() {
 // victim gives the connection that is to make room. There is one: the newest waits. Call it under mu.
 func (c *connections) victim() (victim net.Conn) {
 	for conn, entry := range c.open {
-		if !entry.works && (victim == nil || entry.since < c.open[victim].since) {
+		if !entry.works.Load() && (victim == nil || entry.since.Load() < c.open[victim].since.Load()) {
 			victim = conn
 		}
 	}
 	return victim
 }
 
-// mark notes that the connection waits or works from now on. Call it under the table's mu. It does nothing for one that is thrown out.
+// mark notes that the connection waits or works from now on. It does nothing for one that is not in a table.
 func (e *connection) mark(works bool) {
 	if e == nil {
 		return
 	}
-	e.table.now++
-	e.since, e.works = e.table.now, works
+	e.since.Store(e.table.now.Add(1))
+	e.works.Store(works)
+}
+
+// stay keeps a connection in the table that is net/http's no longer, until leave. It marks itself.
+func (e *connection) stay(conn net.Conn) {
+	if e == nil {
+		return
+	}
+	e.table.mu.Lock()
+	defer e.table.mu.Unlock()
+	e.mark(false)
+	e.table.open[conn] = e
+}
+
+func (e *connection) leave(conn net.Conn) {
+	if e == nil {
+		return
+	}
+	e.table.mu.Lock()
+	defer e.table.mu.Unlock()
+	delete(e.table.open, conn)
 }
 
 // watched notes for each request when it is complete.

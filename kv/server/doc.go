@@ -18,6 +18,9 @@
 //     member that is joining already is waited for. A snapshot is taken by the node that is asked.
 //   - No two members are added with one address.
 //   - A node that is no member, yet or any more, and hears no leader, rejects all requests at once, and reads of old states in any case.
+//   - The native protocol (package wire) is spoken on the same connections, after an Upgrade: with the same answers, codes and outcomes. What one read brings is
+//     offered to the Raft as one batch, and all answers that wait are written at once. A client that does not read is not read from, and dropped when it takes
+//     nothing for 30 s. Whoever ends a stream says which requests it took in, and answers those.
 //   - Memory is bounded: by the number of requests in work and by the bytes of their bodies. Above
 //     the bounds requests are rejected as busy.
 //   - /livez looks at nothing but this process. /readyz is a linearizable read, and stays ready on a disk that is nearly full.
@@ -26,7 +29,7 @@
 //
 // It has no users and no passwords. Encryption, and whose certificates are taken, is its listener's to see to: without, listen on loopback or
 // on a network that you trust. Pages of a
-// list are linearizable each, not together. It starts no goroutine of its own.
+// list are linearizable each, not together. A stream has two goroutines, which Close waits for.
 //
 // # Example
 //
@@ -35,5 +38,6 @@
 //	go http.Serve(listener)
 //	...
 //	http.Shutdown(ctx)
+//	handler.Shutdown(ctx) // streams are not net/http's
 //	handler.Close()
 package server

@@ -112,6 +112,15 @@ func (f *fakeRaft) Read(ctx context.Context) (raft.Index, error) {
 	return f.store.Applied().Index, nil
 }
 
+// ProposeAll does each command by itself, at once.
+func (f *fakeRaft) ProposeAll(offers []raft.Offer) {
+	for _, o := range offers {
+		o.To.Done(f.Propose(context.Background(), o.Command))
+	}
+}
+
+func (f *fakeRaft) ReadAsync(done func(raft.Index, error)) { done(f.Read(context.Background())) }
+
 func (f *fakeRaft) Status() raft.Status {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -98,6 +98,7 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) *api.Problem {
 		SnapshotIndex: uint64(st.Snapshot.Index),
 		SnapshotBytes: st.SnapshotBytes,
 		Disk:          watched,
+		Certificates:  s.cfg.Certificates(),
 		Configuration: s.configuration(st),
 		Versions:      api.Versions{Server: s.cfg.Version, API: "v1", Command: kv.CommandVersion, Go: runtime.Version()},
 	})

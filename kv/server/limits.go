@@ -22,19 +22,29 @@ type door struct {
 
 // enter lets a request in, which must leave, or rejects it.
 func (d *door) enter(bytes int64) (leave func(), problem *api.Problem) {
+	if problem := d.take(bytes); problem != nil {
+		return nil, problem
+	}
+	return func() { d.leave(1, bytes) }, nil
+}
+
+// take is enter for those who leave together.
+func (d *door) take(bytes int64) *api.Problem {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.requests+1 > d.maxRequests || d.bytes+bytes > d.maxBytes {
-		return nil, api.NewProblem(api.CodeBusy, "this node is working on %d requests with %d bytes and takes no more; try again later", d.requests, d.bytes)
+		return api.NewProblem(api.CodeBusy, "this node is working on %d requests with %d bytes and takes no more; try again later", d.requests, d.bytes)
 	}
 	d.requests++
 	d.bytes += bytes
-	return func() {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.requests--
-		d.bytes -= bytes
-	}, nil
+	return nil
+}
+
+func (d *door) leave(requests int, bytes int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.requests -= requests
+	d.bytes -= bytes
 }
 
 // The bounds of NewHTTPServer.

@@ -31,7 +31,7 @@ func (s *Server) get(w http.ResponseWriter, r *http.Request, escapedKey string) 
 	return s.readState(w, r, query, sharedRoom, func() {
 		item, at, found := s.cfg.Store.Get(key)
 		if !found {
-			s.refuse(w, api.NewProblem(api.CodeNotFound, "there is no such key"), readFrom(at))
+			s.refuse(w, noSuchKey(), readFrom(at))
 			return
 		}
 		w.Header().Set("ETag", etag(item.Version))
@@ -39,6 +39,8 @@ func (s *Server) get(w http.ResponseWriter, r *http.Request, escapedKey string) 
 		s.answer(w, http.StatusOK, readFrom(at), item.Value)
 	})
 }
+
+func noSuchKey() *api.Problem { return api.NewProblem(api.CodeNotFound, "there is no such key") }
 
 // list answers GET of the keys.
 func (s *Server) list(w http.ResponseWriter, r *http.Request) *api.Problem {

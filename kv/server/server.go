@@ -21,6 +21,10 @@ type Raft interface {
 	Propose(ctx context.Context, command any) (raft.Applied, error)
 	// Submit returns once the command is in the leader's log; what becomes of it is open.
 	Submit(command any) (raft.Index, raft.Term, error)
+	// ProposeAll returns at once, and tells each offer's Waiter what became of it.
+	ProposeAll(offers []raft.Offer)
+	// ReadAsync is Read that returns at once; done must not block.
+	ReadAsync(done func(raft.Index, error))
 	// Read returns once the Store has applied everything that was acknowledged before the call.
 	Read(ctx context.Context) (raft.Index, error)
 	// Status does not wait for anything.
@@ -50,8 +54,10 @@ type Config struct {
 
 	// Disk tells of the disk that the data is on, as far as somebody watches it. Default: nobody does.
 	Disk func() (disk api.Disk, watched bool)
+	// Certificates tells of the certificates that this server shows, for /v1/status. Default: it has none.
+	Certificates func() []api.Certificate
 
-	// MaxRequests bounds the requests in work. Default 4096.
+	// MaxRequests bounds the requests in work. Default 16384: those of a stream cost little more than their bytes.
 	MaxRequests int
 	// MaxBodyBytes bounds the sum of the bodies of the requests in work. Default 128 MiB.
 	MaxBodyBytes int64
@@ -59,9 +65,10 @@ type Config struct {
 
 // Server is the handler. Close it when its http.Server has shut down.
 type Server struct {
-	cfg    Config
-	door   door
-	sender *api.Sender
+	cfg     Config
+	door    door
+	sender  *api.Sender
+	streams streams
 
 	patience time.Duration // readPatience, but for tests
 
@@ -79,23 +86,24 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Disk == nil {
 		cfg.Disk = func() (api.Disk, bool) { return api.Disk{}, false }
 	}
+	if cfg.Certificates == nil {
+		cfg.Certificates = func() []api.Certificate { return nil }
+	}
 	if cfg.MaxRequests <= 0 {
-		cfg.MaxRequests = 4096
+		cfg.MaxRequests = 16384
 	}
 	if cfg.MaxBodyBytes <= 0 {
 		cfg.MaxBodyBytes = 128 << 20
 	}
 	return &Server{
-		cfg:    cfg,
-		door:   door{maxRequests: cfg.MaxRequests, maxBytes: cfg.MaxBodyBytes},
-		sender: api.NewSender(cfg.TLS),
+		cfg:     cfg,
+		door:    door{maxRequests: cfg.MaxRequests, maxBytes: cfg.MaxBodyBytes},
+		sender:  api.NewSender(cfg.TLS),
+		streams: streams{open: map[*stream]bool{}},
 
 		patience: readPatience,
 	}, nil
 }
-
-// Close closes the idle connections to other servers.
-func (s *Server) Close() { s.sender.Close() }
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -117,6 +125,8 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) *api.Problem {
 		return s.read(w, r, s.status)
 	case api.PathList:
 		return s.read(w, r, s.list)
+	case api.PathStream:
+		return s.stream(w, r)
 	case api.PathMembers:
 		if r.Method == http.MethodPost {
 			return s.changeMembers(w, r)

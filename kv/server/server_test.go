@@ -392,7 +392,7 @@ func TestAnAnswerOfTheStateMachineThatCannotBe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, result := range []any{nil, kv.Result{Code: kv.BadCommand}} {
+	for _, result := range []any{nil, &kv.Result{Code: kv.BadCommand}} {
 		w := httptest.NewRecorder()
 		server.answerWrite(w, kv.Put, raft.Applied{Result: result})
 		if w.Code != 500 || !strings.Contains(w.Body.String(), `"outcome":"unknown"`) {

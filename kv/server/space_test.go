@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/raftnode/raft/kv/api"
 	"github.com/raftnode/raft/raft"
@@ -105,8 +106,14 @@ func TestStatusAndHealthTellOfTheDisk(t *testing.T) {
 	if !strings.Contains(got.body, "\n[!] disk-space: low") {
 		t.Errorf("readyz says %q", got.body)
 	}
-	if unwatched := single(t).do("GET", "/v1/status", ""); strings.Contains(unwatched.body, `"disk"`) {
-		t.Errorf("status says %s of a disk that nobody watches", unwatched.body)
+	n.kv.cfg.Certificates = func() []api.Certificate {
+		return []api.Certificate{{Use: api.ForMembers, NotAfter: time.Unix(0, 0).UTC(), DaysLeft: 3, Warning: "soon"}}
+	}
+	if got := n.do("GET", "/v1/status", ""); !strings.Contains(got.body, `"certificates":[{"use":"members","not_after":"1970-01-01T00:00:00Z","days_left":3,"warning":"soon"}]`) {
+		t.Errorf("status says %s of certificates", got.body)
+	}
+	if unwatched := single(t).do("GET", "/v1/status", ""); strings.Contains(unwatched.body, `"disk"`) || strings.Contains(unwatched.body, "certificates") {
+		t.Errorf("status says %s of a disk that nobody watches, and of no certificates", unwatched.body)
 	}
 }
 

@@ -78,33 +78,45 @@ func parseCommand(r *http.Request, op kv.Op, escapedKey string) (command kv.Comm
 
 // answerWrite says what the Store made of the command. For a repeat that is the first answer again.
 func (s *Server) answerWrite(w http.ResponseWriter, op kv.Op, applied raft.Applied) {
-	result, ok := applied.Result.(kv.Result)
-	if !ok {
-		s.refuse(w, api.NewProblem(api.CodeInternal, "the state machine answered %T", applied.Result), s.here())
+	result, problem := resultOf(applied)
+	at := s.here()
+	if result != nil {
+		at = position{index: result.Index, term: result.Term}
+	}
+	if problem != nil {
+		s.refuse(w, problem, at)
 		return
 	}
-	at := position{index: result.Index, term: result.Term}
+	if op != kv.Delete {
+		w.Header().Set("ETag", etag(result.Index))
+	}
+	s.answerJSON(w, http.StatusOK, at, api.Written{Index: uint64(result.Index), Term: uint64(result.Term)})
+}
+
+// resultOf gives what the Store made of a command, and a problem unless it was done. The result is nil if that is none of the Store's.
+func resultOf(applied raft.Applied) (*kv.Result, *api.Problem) {
+	result, ok := applied.Result.(*kv.Result)
+	if !ok {
+		return nil, api.NewProblem(api.CodeInternal, "the state machine answered %T", applied.Result)
+	}
 	switch result.Code {
 	case kv.Done:
-		if op != kv.Delete {
-			w.Header().Set("ETag", etag(result.Index))
-		}
-		s.answerJSON(w, http.StatusOK, at, api.Written{Index: uint64(result.Index), Term: uint64(result.Term)})
+		return result, nil
 	case kv.ConditionFalse:
-		s.refuse(w, api.NewProblem(api.CodePrecondition, "nothing was changed: %s", standing(result.Version)), at)
+		return result, api.NewProblem(api.CodePrecondition, "nothing was changed: %s", standing(result.Version))
 	case kv.ValueTooLarge:
-		s.refuse(w, api.NewProblem(api.CodeValueTooLarge,
-			"the value would be too large after the append; at most %d bytes are possible", api.MaxValueBytes), at)
+		return result, api.NewProblem(api.CodeValueTooLarge,
+			"the value would be too large after the append; at most %d bytes are possible", api.MaxValueBytes)
 	case kv.SessionUnknown:
-		s.refuse(w, api.NewProblem(api.CodeSessionUnknown,
+		return result, api.NewProblem(api.CodeSessionUnknown,
 			"this client id is not known, or was forgotten after %d others wrote; begin anew with another id and %s: 1",
-			kv.MaxSessions, api.HeaderSeq), at)
+			kv.MaxSessions, api.HeaderSeq)
 	case kv.SessionStale:
-		s.refuse(w, api.NewProblem(api.CodeSessionStale,
-			"this client id has already written with a higher %s, so this write was not done now", api.HeaderSeq), at)
-	default:
-		s.refuse(w, api.NewProblem(api.CodeInternal, "the state machine does not know the command: result code %d", result.Code), at)
+		return result, api.NewProblem(api.CodeSessionStale,
+			"this client id has already written with a higher %s, so this write was not done now", api.HeaderSeq)
+	case kv.BadCommand:
 	}
+	return result, api.NewProblem(api.CodeInternal, "the state machine does not know the command: result code %d", result.Code)
 }
 
 func standing(version raft.Index) string {

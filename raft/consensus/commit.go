@@ -20,10 +20,7 @@ func (m *Module) commitTo(index Index) {
 		return
 	}
 	if m.role == Leader {
-		committed := m.log.slice(m.commitIndex+1, index)
-		for i := range committed {
-			m.uncommittedBytes -= entryBytes(&committed[i])
-		}
+		m.uncommittedBytes -= m.log.bytesIn(m.commitIndex+1, index)
 	}
 	m.commitIndex = index
 }

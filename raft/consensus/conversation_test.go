@@ -285,7 +285,7 @@ func (v *conversation) logs(*datadriven.TestData) {
 		fmt.Fprintf(&v.out, "%-6s |", id)
 		entries, commit, base := s.disk.Entries, Index(0), s.disk.Base.Index
 		if s.module != nil {
-			entries, commit, base = s.module.log.entries, s.module.commitIndex, s.module.log.base.Index
+			entries, commit, base = s.module.log.slice(s.module.log.base.Index+1, s.module.log.lastIndex()), s.module.commitIndex, s.module.log.base.Index
 		}
 		v.out.WriteString(strings.Repeat("  . ", int(base)))
 		for _, e := range entries {

@@ -39,7 +39,7 @@ type Save struct {
 	Entries []Entry
 	// Commit is the commitIndex when this Save was made: it never exceeds the
 	// last saved index. It is a hint for the storage (what must never be overwritten
-	// or lost); Raft does not need it back.
+	// or lost); Raft need not get it back, but see Saved.Commit.
 	Commit Index
 }
 
@@ -52,11 +52,15 @@ type Saved struct {
 	Snapshot  *Snapshot // the newest; nil if there is none
 	Base      Position  // the place before the first of Entries; Base.Index <= Snapshot.Index
 	Entries   []Entry   // contiguous from Base.Index+1; they reach up to the Snapshot at least
+	// Commit is the highest Save.Commit that storage remembers; 0 if it remembers none. What was committed stays so: the state machine gets
+	// it at once, without waiting for a leader.
+	Commit Index
 }
 
 // Add makes save a part of the sum, as stable storage has to. It does not change the array of Entries that it had
 // before.
 func (s *Saved) Add(save Save) {
+	s.Commit = max(s.Commit, save.Commit)
 	if save.HardState != nil {
 		s.HardState = *save.HardState
 	}

@@ -108,7 +108,7 @@ func (m *Module) becomeLeader() {
 	m.lease = lease{}
 	m.transfer, m.handOverAfter = transfer{}, 0
 	m.quorumDeadline = m.now + m.cfg.ElectionTimeout
-	m.uncommittedBytes = m.log.bytesFrom(m.commitIndex + 1)
+	m.uncommittedBytes = m.log.bytesIn(m.commitIndex+1, m.log.lastIndex())
 	m.ackOwnLog = true
 	m.fact(BecameLeader{Term: m.currentTerm})
 	m.heartbeat()

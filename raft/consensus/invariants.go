@@ -53,19 +53,25 @@ func (m *Module) CheckInvariants() error {
 
 func (m *Module) checkLog() error {
 	bytes := 0
-	lastTerm := m.log.base.Term
-	for i := range m.log.entries {
-		e := &m.log.entries[i]
-		switch {
-		case e.Index != m.log.base.Index+Index(i)+1:
-			return fmt.Errorf("entry %d stands at place %d", e.Index, m.log.base.Index+Index(i)+1)
-		case e.Term < lastTerm:
-			return fmt.Errorf("entry %d has term %d, but the one before has term %d", e.Index, e.Term, lastTerm)
-		case e.Term > m.currentTerm:
-			return fmt.Errorf("entry %d has term %d, but currentTerm is %d", e.Index, e.Term, m.currentTerm)
+	last := m.log.base
+	for i := range m.log.chunks {
+		c := &m.log.chunks[i]
+		if c.bytes != sumBytes(c.entries) || c.first != last.Index+1 || len(c.entries) == 0 {
+			return fmt.Errorf("the chunk from %d on has %d entries and counts %d bytes, behind entry %d", c.first, len(c.entries), c.bytes, last.Index)
 		}
-		lastTerm = e.Term
-		bytes += entryBytes(e)
+		bytes += c.bytes
+		for i := range c.entries {
+			e := &c.entries[i]
+			switch {
+			case e.Index != last.Index+1:
+				return fmt.Errorf("entry %d stands at place %d", e.Index, last.Index+1)
+			case e.Term < last.Term:
+				return fmt.Errorf("entry %d has term %d, but the one before has term %d", e.Index, e.Term, last.Term)
+			case e.Term > m.currentTerm:
+				return fmt.Errorf("entry %d has term %d, but currentTerm is %d", e.Index, e.Term, m.currentTerm)
+			}
+			last = Position{Index: e.Index, Term: e.Term}
+		}
 	}
 	if bytes != m.log.bytes {
 		return fmt.Errorf("the log has %d bytes, but %d are counted", bytes, m.log.bytes)
@@ -93,7 +99,7 @@ func (m *Module) checkConfigs() error {
 }
 
 func (m *Module) checkLeader() error {
-	if want := m.log.bytesFrom(m.commitIndex + 1); m.uncommittedBytes != want {
+	if want := m.log.bytesIn(m.commitIndex+1, m.log.lastIndex()); m.uncommittedBytes != want {
 		return fmt.Errorf("%d bytes are uncommitted, but %d are counted", want, m.uncommittedBytes)
 	}
 	for i, f := range m.followers {

@@ -97,7 +97,7 @@ func Restart(now time.Duration, cfg Config, saved Saved) (*Module, error) {
 // restore takes in what was saved. The state machine begins with the snapshot.
 func (m *Module) restore(saved Saved) {
 	m.log = log{base: saved.Base}
-	m.log.append(saved.Entries...)
+	m.log.load(saved.Entries)
 	m.configs = []placedConfig{{config: m.cfg.Founders}}
 	if saved.Snapshot != nil {
 		m.snapshot = saved.Snapshot
@@ -105,6 +105,7 @@ func (m *Module) restore(saved Saved) {
 		m.effects.Restore = saved.Snapshot
 		m.configs = []placedConfig{{index: saved.Snapshot.Index, config: saved.Snapshot.Config}}
 	}
+	m.commitIndex = max(m.commitIndex, saved.Commit)
 	m.config, m.configIndex = m.configs[0].config, m.configs[0].index
 	behind := m.snapshotIndex() + 1
 	m.noteConfigs(behind, m.log.slice(behind, m.log.lastIndex()))

@@ -352,6 +352,29 @@ func TestStatus(t *testing.T) {
 	}
 }
 
+// What storage knows to be committed goes to the state machine at once, before there is a leader.
+func TestWhatWasCommittedIsAppliedAtOnce(t *testing.T) {
+	saved := Saved{HardState: HardState{Term: 2}, Entries: []Entry{{Index: 1, Term: 1}, {Index: 2, Term: 2}, {Index: 3, Term: 2}}, Commit: 2}
+	m, err := Restart(0, validConfig(), saved)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := m.Flush(); len(e.Apply) != 2 || e.Apply[1].Index != 2 || m.Status().CommitIndex != 2 {
+		t.Errorf("%d entries are applied, up to %d", len(e.Apply), m.Status().CommitIndex)
+	}
+	saved.Commit = 4
+	if _, err := Restart(0, validConfig(), saved); err == nil || !strings.Contains(err.Error(), "index 4 was committed, but the log ends at 3") {
+		t.Errorf("committed beyond the log: %v", err)
+	}
+	var sum Saved
+	for _, commit := range []Index{1, 3, 2} {
+		sum.Add(Save{Commit: commit})
+	}
+	if sum.Commit != 3 {
+		t.Errorf("the sum of Saves has commitIndex %d", sum.Commit)
+	}
+}
+
 // The checker must see what it is for: each corruption of a module's state is named.
 func TestInvariantsAreSeenBroken(t *testing.T) {
 	for says, breakIt := range map[string]func(*Module){
@@ -361,9 +384,9 @@ func TestInvariantsAreSeenBroken(t *testing.T) {
 		"the role is candidate":   func(m *Module) { m.role = Candidate; m.votedFor = "" },
 		"reads wait":              func(m *Module) { m.role = Follower; m.reads.waiting = []reader{{id: 1}} },
 		"wait for an answer":      func(m *Module) { m.role = Follower; m.leader = ""; m.asking.waiting = []ReadID{1} },
-		"stands at place":         func(m *Module) { m.log.entries[0].Index = 7 },
-		"the one before has term": func(m *Module) { m.log.entries[0].Term = 1; m.log.entries[1].Term = 0 },
-		"but currentTerm is":      func(m *Module) { m.log.entries[1].Term = 9 },
+		"stands at place":         func(m *Module) { m.log.at(1).Index = 7 },
+		"the one before has term": func(m *Module) { m.log.at(1).Term = 1; m.log.at(2).Term = 0 },
+		"but currentTerm is":      func(m *Module) { m.log.at(2).Term = 9 },
 		"bytes, but":              func(m *Module) { m.log.bytes++ },
 		"are uncommitted, but":    func(m *Module) { m.uncommittedBytes++ },
 		"nextIndex of n2 is":      func(m *Module) { m.followers[1].nextIndex = 0 },

@@ -22,6 +22,9 @@ func validateSaved(saved Saved) error {
 		}
 		lastTerm = e.Term
 	}
+	if last := saved.Base.Index + Index(len(saved.Entries)); saved.Commit > last {
+		return fmt.Errorf("index %d was committed, but the log ends at %d", saved.Commit, last)
+	}
 	return nil
 }
 

@@ -70,7 +70,7 @@ func (m *Module) keepFrom(upTo Index) Index {
 			continue
 		}
 		at := max(f.sending.snapshot.Index, m.log.base.Index)
-		if m.log.bytesFrom(at+1) <= m.cfg.MaxLogBytes/2 {
+		if m.log.bytesIn(at+1, m.log.lastIndex()) <= m.cfg.MaxLogBytes/2 {
 			keep = at
 		}
 	}

@@ -57,10 +57,10 @@ func (m *Module) ignoresStranger(msg Message) bool {
 	return m.config.place(from) < 0
 }
 
-// interrupts tells of a request of a later term that it would unseat a leader who is heard. Candidates have a rule of their own: see ignoresVote. A true
-// leader that this server does not know yet is listened to as soon as the old one is silent.
+// interrupts tells of a request of a later term that it would unseat a leader who is heard. A candidate that says the leader sent it is no exception, as
+// it is in ignoresVote: a leader sends members. A true leader that this server does not know yet is listened to as soon as the old one is silent.
 func (m *Module) interrupts(msg Message) bool {
-	if _, vote := msg.(*RequestVote); vote || len(m.config) == 0 { // to who waits to be added all are strangers
+	if len(m.config) == 0 { // to who waits to be added all are strangers
 		return false
 	}
 	return msg.Head().Term > m.currentTerm && m.hearsLeader()

@@ -9,16 +9,20 @@ func TestStrangersMoveNoTerm(t *testing.T) {
 		if role == Follower {
 			m.Step(m.now, &AppendEntries{Header: Header{"n2", "n1", 2}})
 		}
-		term := m.currentTerm
+		term, deadline, quietUntil := m.currentTerm, m.electionDeadline, m.quietUntil
 		for _, msg := range []Message{
 			&TimeoutNow{Header: Header{"n9", "n1", 1000}},
 			&AppendEntries{Header: Header{"n9", "n1", 1000}},
 			&InstallSnapshot{Header: Header{"n9", "n1", 1000}, LastIncluded: Position{9, 9}, Config: m.config},
 			&RequestVote{Header: Header{"n9", "n1", 1000}},
+			&RequestVote{Header: Header{"n9", "n1", 1000}, Transfer: true}, // nobody that this server knows gave it leave
 			&RequestPreVote{Header: Header{"n9", "n1", 1000}, NextTerm: 1001},
 			&AppendEntriesReply{Header: Header{"n9", "n1", 1000}},
 		} {
-			m.Step(m.now, msg)
+			m.Step(m.now+1, msg) // a timer that began again would end later
+			if m.electionDeadline != deadline || m.quietUntil != quietUntil || m.votedFor == "n9" {
+				t.Fatalf("%T moves the timers of a %v, or gets its vote", msg, role)
+			}
 			if m.currentTerm != term || m.role != role {
 				t.Fatalf("%T moves a %v of term %d to term %d as %v", msg, role, term, m.currentTerm, m.role)
 			}

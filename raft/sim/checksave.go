@@ -184,6 +184,7 @@ func (k *checker) logMatching(s *server, index uint64, l link) {
 // brought back later (Figure 8). That the module gives up nothing that is committed is checked where it does.
 func (k *checker) keep(s *server, w *write) {
 	d, save := &s.disk.image, &w.save
+	d.commit = max(d.commit, save.Commit)
 	if save.HardState != nil {
 		d.hard = *save.HardState
 	}

@@ -16,6 +16,7 @@ type image struct {
 	links     []link            // of base.Index+1 and on
 	entries   []consensus.Entry // the same; only of a disk
 	keeps     bool              // this is a disk
+	commit    consensus.Index   // the highest Save.Commit; likewise
 	configs   []placedVoters    // in order; the first is the snapshot's, or that of the founders
 }
 
@@ -168,14 +169,14 @@ func (d *image) setSnapshot(save *consensus.Save, chain uint64) {
 // saved is what a restart gets. The array of entries is not written to any more: see truncate.
 func (d *image) saved() consensus.Saved {
 	n := len(d.entries)
-	return consensus.Saved{HardState: d.hard, Snapshot: d.snapshot, Base: d.base, Entries: d.entries[:n:n]}
+	return consensus.Saved{HardState: d.hard, Snapshot: d.snapshot, Base: d.base, Entries: d.entries[:n:n], Commit: d.commit}
 }
 
 // copyTo makes another image of the same content.
 func (d *image) copyTo(e *image) {
 	keeps := e.keeps
 	*e = image{
-		hard: d.hard, snapshot: d.snapshot, base: d.base, baseChain: d.baseChain, keeps: keeps,
+		hard: d.hard, snapshot: d.snapshot, base: d.base, baseChain: d.baseChain, keeps: keeps, commit: d.commit,
 		links: append(e.links[:0:0], d.links...), configs: append([]placedVoters(nil), d.configs...),
 	}
 	if keeps {

@@ -2,6 +2,7 @@ package certs
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -272,15 +273,43 @@ func TestClientsAndServersKnowEachOther(t *testing.T) {
 
 func TestWarningsOfExpiry(t *testing.T) {
 	a, _ := made(t)
-	now := today
-	k, err := OpenPeer(nodeOf(t, a, "n1"), "n1", func() time.Time { return now })
-	if err != nil {
-		t.Fatal(err)
-	}
-	for days, want := range map[int]string{0: "", 60: "", 61: "expires in 29 days, on 2031-08-02", 91: "expired on 2031-08-02"} {
-		now = today.Add(time.Duration(days) * day)
-		if got := k.Warning(); want == "" && got != "" || !strings.Contains(got, want) {
-			t.Errorf("after %d days: %q, want %q", days, got, want)
+	for _, c := range []struct {
+		valid, left time.Duration
+		want        string
+		days        int
+	}{
+		{730 * day, 31 * day, "", 31},
+		{730 * day, 30*day - 1, "expires in 29 days, on 2033-05-03", 29},
+		{730 * day, 2 * day, "expires in 2 days", 2},
+		{730 * day, 2*day - 1, "expires in 47 hours", 1},
+		{730 * day, 0, "expired on 2033-05-03", -1},
+		{730 * day, -10 * day, "expired on 2033-05-03", -1},
+		{90 * day, 10 * day, "", 10}, // a tenth of its time
+		{90 * day, 9 * day, "expires in 9 days, on 2031-08-02", 9},
+		{day, 3 * time.Hour, "", 0},
+		{day, 2 * time.Hour, "expires in 2 hours", 0},
+	} {
+		now := today
+		files, err := a.Node("n1", []string{"127.0.0.1"}, c.valid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		peer, err := OpenPeer(files, "n1", func() time.Time { return now })
+		if err != nil {
+			t.Fatal(err)
+		}
+		server, err := OpenServer(files, "", func() time.Time { return now })
+		if err != nil {
+			t.Fatal(err)
+		}
+		now = today.Add(c.valid - c.left)
+		for _, k := range []*Keeper{peer, server} {
+			if got := k.Warning(); c.want == "" && got != "" || !strings.Contains(got, c.want) || k.DaysLeft() != c.days {
+				t.Errorf("of %v, with %v left: %q and %d days, want %q and %d", c.valid, c.left, got, k.DaysLeft(), c.want, c.days)
+			}
+		}
+		if err := errors.Join(os.Remove(files.Cert), os.Remove(files.Key)); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

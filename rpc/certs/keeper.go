@@ -22,6 +22,7 @@ type opened struct {
 	dial    *tls.Config // for connections to other servers for clients
 	name    Name        // of a node
 	expires time.Time
+	soon    time.Duration // how long before that people are told of it
 }
 
 func keep(open func() (*opened, error), now func() time.Time) (*Keeper, error) {
@@ -62,19 +63,33 @@ func (k *Keeper) Name() Name { return k.current.Load().name }
 // Expires is when the first certificate of the chain that this end shows expires.
 func (k *Keeper) Expires() time.Time { return k.current.Load().expires }
 
-// soon is how long before the end of a certificate people are told of it.
-const soon = 30 * day
+// soonest is how long before the end of a certificate people are told of it, if that is not more than a tenth of the time for which it is valid: one that is
+// exchanged every week would be warned of for ever.
+const soonest = 30 * day
 
-// Warning says that the own certificate expires soon, or has expired; or it is "".
+// Warning says that the own certificate expires soon, or has expired; or it is "". It says it in other words each day, and on the last two days each hour.
 func (k *Keeper) Warning() string {
-	now, end := k.now(), k.Expires()
-	switch {
-	case now.After(end):
+	now, current := k.now(), k.current.Load()
+	end := current.expires
+	switch left := end.Sub(now); {
+	case left <= 0:
 		return "the certificate expired on " + date(end) + ": new connections fail"
-	case end.Sub(now) < soon:
-		return fmt.Sprintf("the certificate expires in %d days, on %s", end.Sub(now)/day, date(end))
+	case left >= current.soon:
+		return ""
+	case left < 2*day:
+		return fmt.Sprintf("the certificate expires in %d hours, on %s", left/time.Hour, date(end))
+	default:
+		return fmt.Sprintf("the certificate expires in %d days, on %s", left/day, date(end))
 	}
-	return ""
+}
+
+// DaysLeft is how many whole days the own certificate is valid for yet; below 0 when it has expired.
+func (k *Keeper) DaysLeft() int {
+	left := k.Expires().Sub(k.now())
+	if left <= 0 {
+		return -1
+	}
+	return int(left / day)
 }
 
 // OpenPeer reads the files with which a node shows itself to other nodes, and knows them.
@@ -94,7 +109,8 @@ func OpenPeer(files Files, node string, now func() time.Time) (*Keeper, error) {
 		if name.Node != node {
 			return nil, fmt.Errorf("%s is the certificate of node %q, and this is node %q: give each node its own", files.Cert, name.Node, node)
 		}
-		return &opened{config: nodeConfig(cert, roots, now, name.Cluster), name: name, expires: firstEnd(chain)}, nil
+		end, soon := firstEnd(chain)
+		return &opened{config: nodeConfig(cert, roots, now, name.Cluster), name: name, expires: end, soon: soon}, nil
 	}, now)
 }
 
@@ -133,7 +149,8 @@ func OpenServer(files Files, trust string, now func() time.Time) (*Keeper, error
 		} else if dial.RootCAs, err = systemAnd(trust); err != nil {
 			return nil, err
 		}
-		return &opened{config: config, dial: dial, expires: firstEnd(chain)}, nil
+		end, soon := firstEnd(chain)
+		return &opened{config: config, dial: dial, expires: end, soon: soon}, nil
 	}, now)
 }
 
@@ -230,12 +247,13 @@ func systemAnd(ca string) (*x509.CertPool, error) {
 	return all, err
 }
 
-func firstEnd(chain []*x509.Certificate) time.Time {
-	end := chain[0].NotAfter
+// firstEnd is when the first certificate of a chain expires, and how long before that people are told.
+func firstEnd(chain []*x509.Certificate) (end time.Time, soon time.Duration) {
+	first := chain[0]
 	for _, c := range chain[1:] {
-		if c.NotAfter.Before(end) {
-			end = c.NotAfter
+		if c.NotAfter.Before(first.NotAfter) {
+			first = c
 		}
 	}
-	return end
+	return first.NotAfter, min(soonest, first.NotAfter.Sub(first.NotBefore)/10)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/raftnode/raft/kv/load"
 	"github.com/raftnode/raft/scripts/bench/cluster"
+	"github.com/raftnode/raft/scripts/bench/ground"
 	"github.com/raftnode/raft/scripts/bench/report"
 )
 
@@ -18,7 +19,7 @@ import (
 var programs = sync.OnceValues(func() (dir string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	defer cancel()
-	here, err := root(ctx)
+	here, err := ground.Root(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -41,7 +42,7 @@ func TestSmoke(t *testing.T) {
 }
 
 func smoke(t *testing.T, p peer, programs string) {
-	c, err := cluster.Start(filepath.Join(programs, p.program), t.TempDir(), p.command)
+	c, err := cluster.Start(nodes, filepath.Join(programs, p.program), t.TempDir(), p.command)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,16 +120,7 @@ func TestTheDefaultTakesHalfAnHour(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := &bench{settings: s, peers: allPeers(), report: report.Report{Workloads: allWorkloads()}}
-	if got := b.estimate(); b.clusters() != 105 || got < 20*time.Minute || got > 35*time.Minute {
+	if got := b.estimate(); b.clusters() != 147 || got < 20*time.Minute || got > 35*time.Minute {
 		t.Errorf("%d clusters, %v", b.clusters(), got)
-	}
-}
-
-func TestCost(t *testing.T) {
-	before := snapshot{usage: cluster.Usage{CPU: 1, LeaderCPU: 1, DiskBytes: 10, WriteCalls: 1, Syncs: 2, Machine: 100}, generator: 5}
-	after := snapshot{usage: cluster.Usage{CPU: 11, LeaderCPU: 4, DiskBytes: 30, WriteCalls: 5, Syncs: 9, Machine: 130, Resident: 7, LeaderRSS: 3}, generator: 9}
-	want := report.Cost{CPU: 10, LeaderCPU: 3, Generator: 4, Others: 16, DiskBytes: 20, WriteCalls: 4, Syncs: 7, Resident: 7, LeaderRSS: 3}
-	if got := cost(before, after); got != want {
-		t.Errorf("%+v, want %+v", got, want)
 	}
 }

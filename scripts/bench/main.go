@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/raftnode/raft/scripts/bench/ground"
 	"github.com/raftnode/raft/scripts/bench/report"
 )
 
@@ -69,19 +70,12 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer os.RemoveAll(b.work)
-	b.report.Command = strings.TrimSpace("make bench-peers " + quoted(args))
+	b.report.Command = ground.Command("bench-peers", args)
 	fmt.Fprintf(os.Stderr, "bench: %d clusters, about %s\n", b.clusters(), b.estimate().Round(time.Minute/2))
 	if err := b.all(ctx); err != nil {
 		return err
 	}
 	return b.write()
-}
-
-func quoted(args []string) string {
-	if len(args) == 0 {
-		return ""
-	}
-	return "BENCHFLAGS='" + strings.Join(args, " ") + "'"
 }
 
 // bench is one run.
@@ -96,7 +90,7 @@ type bench struct {
 // prepare builds the programs, and looks at the machine.
 func (b *bench) prepare(ctx context.Context) error {
 	var err error
-	if b.root, err = root(ctx); err != nil {
+	if b.root, err = ground.Root(ctx); err != nil {
 		return err
 	}
 	if b.peers, err = choosePeers(b.settings.peers); err != nil {
@@ -105,7 +99,7 @@ func (b *bench) prepare(ctx context.Context) error {
 	if b.report.Workloads, err = chooseWorkloads(b.settings.workloads, b.settings.levels); err != nil {
 		return err
 	}
-	dir := b.inside(b.settings.dir)
+	dir := ground.Inside(b.root, b.settings.dir)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -124,42 +118,18 @@ func (b *bench) prepare(ctx context.Context) error {
 		}
 		r.Peers = append(r.Peers, report.Peer{Name: p.name, Title: p.title, Ours: p.ours, Version: version, Settings: p.settings})
 	}
-	r.Machine, err = machine(ctx, b.work)
+	r.Machine, err = ground.Machine(ctx, b.work)
 	return err
-}
-
-// inside makes a path inside the repository absolute.
-func (b *bench) inside(path string) string {
-	if filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(b.root, path)
-}
-
-func root(ctx context.Context) (string, error) {
-	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
-	if err != nil {
-		return "", fmt.Errorf("go env: %w", err)
-	}
-	return filepath.Join(filepath.Dir(strings.TrimSpace(string(out))), "..", ".."), nil
 }
 
 // build puts all programs into a directory.
 func build(ctx context.Context, root, into string) error {
-	for _, args := range [][]string{
-		{"build", "-C", root, "-o", into + "/", "./cmd/raftnode"},
-		{"build", "-C", filepath.Join(root, "scripts", "bench"), "-o", into + "/", "./peers/..."},
-	} {
-		if out, err := exec.CommandContext(ctx, "go", args...).CombinedOutput(); err != nil {
-			return fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
-		}
-	}
-	return nil
+	return errors.Join(ground.Build(ctx, root, into, "./cmd/raftnode"), ground.Build(ctx, filepath.Join(root, "scripts", "bench"), into, "./peers/..."))
 }
 
 // write puts the results where they belong.
 func (b *bench) write() error {
-	out := b.inside(b.settings.out)
+	out := ground.Inside(b.root, b.settings.out)
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}

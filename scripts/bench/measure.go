@@ -7,13 +7,16 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/raftnode/raft/kv/load"
 	"github.com/raftnode/raft/scripts/bench/cluster"
+	"github.com/raftnode/raft/scripts/bench/ground"
 	"github.com/raftnode/raft/scripts/bench/report"
 )
+
+// nodes is how many processes each cluster has.
+const nodes = 3
 
 // patience is how long a cluster may need to elect a leader.
 const patience = 30 * time.Second
@@ -37,7 +40,7 @@ func (b *bench) all(ctx context.Context) error {
 		}
 	}
 	b.report.Took = time.Since(b.report.Began)
-	b.report.Machine.LoadAfter = loadAverage()
+	b.report.Machine.LoadAfter = ground.LoadAverage()
 	return nil
 }
 
@@ -63,7 +66,7 @@ func (b *bench) levels(ctx context.Context, w report.Workload, p peer, round int
 	if err != nil {
 		return nil, err
 	}
-	c, err := cluster.Start(filepath.Join(b.work, p.program), dir, p.command)
+	c, err := cluster.Start(nodes, filepath.Join(b.work, p.program), dir, p.command)
 	if err != nil {
 		return nil, err
 	}
@@ -106,67 +109,10 @@ func (b *bench) level(ctx context.Context, c *cluster.Cluster, p peer, cfg load.
 		}
 	}
 	for repeats := 0; ; repeats++ {
-		sample, err = b.sample(ctx, c, leader, target, cfg)
+		sample, err = ground.Sample(ctx, c, leader, target, cfg, b.report.Machine.NoSyncs == "")
 		sample.Repeats = repeats
 		if err != nil || repeats == maxRepeats || others(sample) <= b.settings.quiet {
 			return sample, err
 		}
 	}
-}
-
-// snapshot is what was spent up to a moment.
-type snapshot struct {
-	usage     cluster.Usage
-	generator time.Duration
-	err       error
-}
-
-// sample runs the load, and looks at the processes at both ends of the window.
-func (b *bench) sample(ctx context.Context, c *cluster.Cluster, leader int, target load.Target, cfg load.Config) (report.Sample, error) {
-	var syncs *cluster.SyncCounter
-	if b.report.Machine.NoSyncs == "" {
-		var err error
-		if syncs, err = c.CountSyncs(); err != nil {
-			return report.Sample{}, err
-		}
-		defer func() { _ = syncs.Close() }()
-	}
-	look := func(at time.Duration) <-chan snapshot {
-		seen := make(chan snapshot, 1)
-		time.AfterFunc(at, func() {
-			usage, err := c.Usage(leader, syncs)
-			seen <- snapshot{usage, ownCPU(), err}
-		})
-		return seen
-	}
-	from, until := look(cfg.WarmUp), look(cfg.WarmUp+cfg.Duration)
-	result, err := load.Run(ctx, target, cfg)
-	if err != nil {
-		return report.Sample{}, err
-	}
-	before, after := <-from, <-until
-	if err := errors.Join(before.err, after.err, c.Gone()); err != nil {
-		return report.Sample{}, err
-	}
-	return report.Sample{Result: result, Cost: cost(before, after)}, nil
-}
-
-func cost(before, after snapshot) report.Cost {
-	a, b := before.usage, after.usage
-	cost := report.Cost{
-		CPU: b.CPU - a.CPU, LeaderCPU: b.LeaderCPU - a.LeaderCPU, Generator: after.generator - before.generator,
-		DiskBytes: b.DiskBytes - a.DiskBytes, WriteCalls: b.WriteCalls - a.WriteCalls, Syncs: b.Syncs - a.Syncs,
-		Resident: b.Resident, LeaderRSS: b.LeaderRSS,
-	}
-	cost.Others = max(0, b.Machine-a.Machine-cost.CPU-cost.Generator)
-	return cost
-}
-
-// ownCPU is what this process, the generator, has spent.
-func ownCPU() time.Duration {
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		return 0
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"debug/buildinfo"
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/raftnode/raft/kv/client"
 	"github.com/raftnode/raft/kv/load"
 	"github.com/raftnode/raft/scripts/bench/cluster"
+	"github.com/raftnode/raft/scripts/bench/ground"
 	"github.com/raftnode/raft/scripts/bench/raw"
 )
 
@@ -33,7 +33,7 @@ func allPeers() []peer {
 	return []peer{
 		{
 			name: "raftnode", title: "raftnode", ours: true, program: "raftnode", command: raftnodeCommand, leads: raftnodeLeads, dial: raftnodeDial,
-			settings: "defaults, but no snapshots; clients by HTTP through kv/client, one request in flight on a connection, each write once at most though it may be repeated",
+			settings: "defaults, but no snapshots; clients through kv/client, all requests in flight on one connection, each write once at most though it may be repeated",
 		},
 		{
 			name: "library", title: "our library, raw", ours: true, program: "library", command: rawCommand(), leads: rawLeads, dial: rawDial,
@@ -86,11 +86,7 @@ func choosePeers(list string) ([]peer, error) {
 // version asks the program what it was built of, or git where that is us.
 func (p peer) version(ctx context.Context, root, programs string) (string, error) {
 	if len(p.modules) == 0 {
-		out, err := exec.CommandContext(ctx, "git", "-C", root, "describe", "--always", "--dirty", "--exclude=*").Output()
-		if commit := strings.TrimSpace(string(out)); err == nil && commit != "" {
-			return "commit " + commit, nil
-		}
-		return "of this tree", nil // it has no history with it
+		return ground.Commit(ctx, root), nil
 	}
 	info, err := buildinfo.ReadFile(filepath.Join(programs, p.program))
 	if err != nil {

@@ -34,6 +34,8 @@ func allWorkloads() []report.Workload {
 		{Name: "writes-4096", Title: "Writes of 4 KiB", ValueBytes: 4096, Levels: slices.Clone(levels)},
 		{Name: "reads-128", Title: "Linearizable reads of 128 bytes", Reads: 1, ValueBytes: 128, Levels: slices.Clone(levels)},
 		{Name: "mix-128", Title: "Half writes, half linearizable reads, of 128 bytes", Reads: 0.5, ValueBytes: 128, Levels: slices.Clone(levels)},
+		{Name: "reads-4096", Title: "Linearizable reads of 4 KiB", Reads: 1, ValueBytes: 4096, Levels: inFlight(1, 64, 1024)},
+		{Name: "mix-4096", Title: "Half writes, half linearizable reads, of 4 KiB", Reads: 0.5, ValueBytes: 4096, Levels: inFlight(1, 64, 1024)},
 		{Name: "rate-128", Title: "Writes of 128 bytes at a fixed rate", ValueBytes: 128, Levels: rates(500, 1000, 2000)},
 	}
 }

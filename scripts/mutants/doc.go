@@ -4,6 +4,7 @@
 //	go run ./scripts/mutants              # all of them
 //	go run ./scripts/mutants -run crc     # those whose name or file matches
 //	go run ./scripts/mutants -list        # what there is
+//	go run ./scripts/mutants -results f   # all, in several sittings: see below
 //
 // Each package keeps its mutants in testdata/mutants.txt, in blocks with an empty line between them:
 //
@@ -20,9 +21,12 @@
 // # What it promises
 //
 // A mutant counts as caught only if those tests pass without it, the mutated package and its tests still
-// compile, and then a test fails by name, panics or hangs. The working tree is never written to: the
-// mutated file reaches the compiler through go's -overlay. Exit: 0 all caught; 1 one survived, did not
-// compile, or proves nothing; 64 usage or a file of mutants that cannot be read.
+// compile, and then a test fails by name, panics or hangs. A hang, of two minutes, is told apart: there no test says what is wrong. The working tree is
+// never written to: the mutated file reaches the compiler through go's -overlay, also that of a program which a test builds. Exit: 0 all caught; 1 one
+// survived, did not compile, or proves nothing; 64 usage or a file of mutants that cannot be read.
+//
+// A run with -results that was cut goes on with the same file, which gets a line for each verdict: what was caught is not judged again. That is for
+// one state of the code: when it has changed, begin a new file.
 //
 // # What it does not promise
 //

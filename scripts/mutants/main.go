@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"flag"
@@ -32,6 +33,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	pattern := flags.String("run", "", "only mutants whose name or file matches this regular `expression`")
 	list := flags.Bool("list", false, "say which mutants there are, and run none")
+	results := flags.String("results", "", "write the verdicts into this `file` too, and go on where it ends: what it says was caught is not judged again")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return 0
@@ -52,13 +54,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		return 0
 	}
-	missed, err := judgeAll(ctx, root, mutants, stdout)
+	t, err := judgeInto(ctx, *results, root, mutants, stdout)
 	if err != nil {
 		fmt.Fprintln(stderr, "mutants:", err)
 		return exitSurvivor
 	}
-	fmt.Fprintf(stdout, "%d mutants, %d not caught\n", len(mutants), missed)
-	if missed > 0 {
+	fmt.Fprintf(stdout, "%d mutants, %d not caught", len(mutants), t.missed)
+	if t.hung > 0 {
+		fmt.Fprintf(stdout, ", %d caught by a hang only: let a test say what is wrong there", t.hung)
+	}
+	fmt.Fprintln(stdout)
+	if t.missed > 0 {
 		return exitSurvivor
 	}
 	return 0
@@ -91,34 +97,63 @@ func choose(ctx context.Context, pattern string) ([]mutant, string, error) {
 	return chosen, root, nil
 }
 
-// judgeAll prints a line for each mutant as it is judged, and counts those that were not caught.
-func judgeAll(ctx context.Context, root string, mutants []mutant, stdout io.Writer) (missed int, err error) {
+// judgeInto judges those mutants of which the file of results, if there is one, does not say that they were caught, and adds what it learns to that file.
+func judgeInto(ctx context.Context, results, root string, mutants []mutant, stdout io.Writer) (tally, error) {
+	if results == "" {
+		return judgeAll(ctx, root, mutants, stdout)
+	}
+	f, err := os.OpenFile(results, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
+	if err != nil {
+		return tally{}, err
+	}
+	defer f.Close()
+	caught := map[string]bool{}
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		if words := strings.Fields(lines.Text()); len(words) > 1 {
+			caught[words[1]] = words[0] == verdict{caught: true}.word()
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return tally{}, err
+	}
+	left := slices.DeleteFunc(slices.Clone(mutants), func(m mutant) bool { return caught[m.Name] })
+	fmt.Fprintf(stdout, "%d of %d mutants are still to be judged\n", len(left), len(mutants))
+	return judgeAll(ctx, root, left, io.MultiWriter(stdout, f))
+}
+
+// tally counts what is not as it should be.
+type tally struct{ missed, hung int }
+
+// judgeAll prints a line for each mutant as it is judged.
+func judgeAll(ctx context.Context, root string, mutants []mutant, stdout io.Writer) (t tally, err error) {
 	scratch, err := os.MkdirTemp("", "mutants-")
 	if err != nil {
-		return 0, err
+		return t, err
 	}
 	defer os.RemoveAll(scratch)
-	r := &runner{root: root, scratch: scratch, sound: map[string]bool{}}
+	r := newRunner(root, scratch)
 	var seeds []int
 	for _, m := range mutants {
 		start := time.Now()
 		v, err := r.judge(ctx, m)
 		if err != nil {
-			return missed, err
+			return t, err
 		}
-		word := "caught"
-		if !v.caught {
-			word = "MISSED"
-			missed++
+		switch {
+		case !v.caught:
+			t.missed++
+		case v.hung:
+			t.hung++
 		}
 		if v.seeds > 0 {
 			seeds = append(seeds, v.seeds)
 		}
-		fmt.Fprintf(stdout, "%s  %-42s %-32s %5.1f s  by %s\n", word, m.Name, m.File, time.Since(start).Seconds(), v.by)
+		fmt.Fprintf(stdout, "%-6s  %-42s %-32s %5.1f s  by %s\n", v.word(), m.Name, m.File, time.Since(start).Seconds(), v.by)
 	}
 	if len(seeds) > 0 {
 		slices.Sort(seeds)
 		fmt.Fprintf(stdout, "%d were hunted with seeds and caught: median %d seeds, at most %d\n", len(seeds), seeds[len(seeds)/2], seeds[len(seeds)-1])
 	}
-	return missed, nil
+	return t, nil
 }

@@ -13,20 +13,41 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // verdict is what became of one mutant.
 type verdict struct {
 	caught bool
+	hung   bool   // it was caught, but only because a test did not end in time: it says nothing of what is wrong
 	by     string // the first test that failed, or why the mutant is not caught
 	seeds  int    // how many seeds it took, where a test hunts with seeds and says so; else 0
 }
 
+// word is what is said of the mutant in one word.
+func (v verdict) word() string {
+	switch {
+	case !v.caught:
+		return "MISSED"
+	case v.hung:
+		return "hangs"
+	}
+	return "caught"
+}
+
+// patience is how long tests may take.
+const patience = 2 * time.Minute
+
 // runner runs mutants in the module whose root is root.
 type runner struct {
-	root    string
-	scratch string          // a directory of its own, for mutated files
-	sound   map[string]bool // tests that are known to pass without a mutant
+	root     string
+	scratch  string          // a directory of its own, for mutated files
+	sound    map[string]bool // tests that are known to pass without a mutant
+	patience time.Duration
+}
+
+func newRunner(root, scratch string) *runner {
+	return &runner{root: root, scratch: scratch, sound: map[string]bool{}, patience: patience}
 }
 
 // judge runs one mutant. An error means that nothing could be learned.
@@ -37,7 +58,7 @@ func (r *runner) judge(ctx context.Context, m mutant) (verdict, error) {
 	}
 	if key := m.Package + " " + m.Run; !r.sound[key] {
 		// The cache is welcome here: the code is as it was.
-		out, err := r.test(ctx, m.Package, "-run", m.Run)
+		out, err := r.test(ctx, m, "")
 		switch {
 		case err != nil:
 			return verdict{by: "nothing: the test fails without the mutant too: " + firstFailure(out)}, ctx.Err()
@@ -52,11 +73,11 @@ func (r *runner) judge(ctx context.Context, m mutant) (verdict, error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		return verdict{by: "nothing: it does not compile: " + lastLine(out)}, ctx.Err()
 	}
-	out, err := r.test(ctx, m.Package, "-count=1", "-overlay", overlay, "-run", m.Run)
+	out, err := r.test(ctx, m, overlay, "-count=1")
 	if err == nil {
 		return verdict{by: "nothing: it survives"}, nil
 	}
-	v := verdict{caught: ctx.Err() == nil, by: firstFailure(out)}
+	v := verdict{caught: ctx.Err() == nil, hung: slices.ContainsFunc(out, event.tellsOfHang), by: firstFailure(out)}
 	v.hunted(out)
 	return v, ctx.Err()
 }
@@ -101,12 +122,16 @@ func (r *runner) module(pkg string) (dir, name string) {
 	return r.root, pkg
 }
 
-// test runs go test on a package and gives its events.
-func (r *runner) test(ctx context.Context, pkg string, args ...string) ([]event, error) {
-	dir, name := r.module(pkg)
+// test runs a mutant's tests, on the code as the overlay has it, and gives the events.
+func (r *runner) test(ctx context.Context, m mutant, overlay string, args ...string) ([]event, error) {
+	dir, name := r.module(m.Package)
 	// vet is off: a mutant that vet would refuse has not been noticed by a test.
-	cmd := exec.CommandContext(ctx, "go", slices.Concat([]string{"test", "-json", "-vet=off", "-timeout", "120s"}, args, []string{name})...)
+	args = append([]string{"test", "-json", "-vet=off", "-timeout", r.patience.String(), "-run", m.Run}, append(args, name)...)
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
+	if overlay != "" { // by the environment, so that a program which the test itself builds has the mutant, too
+		cmd.Env = append(os.Environ(), "GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -overlay="+overlay))
+	}
 	out, err := cmd.Output()
 	var events []event
 	for line := range bytes.Lines(out) {
@@ -121,20 +146,27 @@ func (r *runner) test(ctx context.Context, pkg string, args ...string) ([]event,
 // event is what we need of a line of go test -json.
 type event struct{ Action, Test, Output string }
 
+func (e event) tellsOfHang() bool { return strings.HasPrefix(e.Output, "panic: test timed out") }
+
 // firstFailure names the test, and says so if it was ended by a panic or by the time limit.
 func firstFailure(events []event) string {
-	name, how := "", ""
+	name, begun, how := "", "", ""
 	for _, e := range events {
 		switch {
+		case e.Action == "run":
+			begun = e.Test
 		case e.Action == "fail" && e.Test != "" && deeper(e.Test, name):
 			name = e.Test
-		case strings.HasPrefix(e.Output, "panic: test timed out"):
+		case e.tellsOfHang():
 			how = " (hangs)"
 		case strings.HasPrefix(e.Output, "panic: ") && how == "":
 			how = " (panics)"
 		case strings.HasPrefix(e.Output, "WARNING: DATA RACE"):
 			how = " (races)"
 		}
+	}
+	if name == "" && how != "" {
+		name = begun // it had no time to fail
 	}
 	if name == "" {
 		name = "the whole test binary"

@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // module writes a small module whose tests hold two rules and miss one.
@@ -50,7 +52,7 @@ func TestJudgeInAModuleBelow(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r := &runner{root: root, scratch: t.TempDir(), sound: map[string]bool{}}
+	r := newRunner(root, t.TempDir())
 	got, err := r.judge(t.Context(), mutant{File: "a.go", From: "a + b", To: "a - b", Package: "./below/deep", Run: "TestAdd"})
 	if want := (verdict{caught: true, by: "TestAdd"}); err != nil || got != want {
 		t.Errorf("%+v, %v; want %+v", got, err, want)
@@ -63,7 +65,7 @@ func TestJudge(t *testing.T) {
 		t.Skip("builds a small module a dozen times")
 	}
 	root := module(t)
-	r := &runner{root: root, scratch: t.TempDir(), sound: map[string]bool{}}
+	r := newRunner(root, t.TempDir())
 	for _, c := range []struct {
 		from, to, run string
 		want          verdict
@@ -89,16 +91,74 @@ func TestJudgeAllCountsWhatIsMissed(t *testing.T) {
 		t.Skip("builds a small module a few times")
 	}
 	var out bytes.Buffer
-	missed, err := judgeAll(t.Context(), module(t), []mutant{
+	got, err := judgeAll(t.Context(), module(t), []mutant{
 		{Name: "good", File: "a.go", From: "a + b", To: "a - b", Package: "./", Run: "TestAdd"},
 		{Name: "poor", File: "a.go", From: "a + 0", To: "a - 0", Package: "./", Run: "TestAdd"},
 	}, &out)
-	if err != nil || missed != 1 {
-		t.Errorf("judgeAll gives %d, %v; want 1 missed", missed, err)
+	if want := (tally{missed: 1}); err != nil || got != want {
+		t.Errorf("judgeAll gives %+v, %v; want %+v", got, err, want)
 	}
 	for _, want := range []string{"caught  good", "by TestAdd/two", "MISSED  poor"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("it prints %q, want %q in it", out.String(), want)
+		}
+	}
+}
+
+// A test that hangs notices something, and says nothing: that is told apart.
+func TestAHangIsToldApart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a small module")
+	}
+	r := newRunner(module(t), t.TempDir())
+	r.patience = time.Second
+	got, err := r.judge(t.Context(), mutant{File: "a.go", From: "return a / 2", To: "select {}", Package: "./", Run: "TestHalf"})
+	if want := (verdict{caught: true, hung: true, by: "TestHalf (hangs)"}); err != nil || got != want || got.word() != "hangs" {
+		t.Errorf("%+v, %v, said to be %s; want %+v", got, err, got.word(), want)
+	}
+}
+
+// What a test builds itself has the mutant in it.
+func TestAMutantReachesAProgramThatTheTestBuilds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a small module")
+	}
+	root := module(t)
+	for name, text := range map[string]string{
+		"prog/main.go": "package main\n\nimport \"m\"\n\nfunc main() { print(m.Add(1, 2)) }\n",
+		"prog/a_test.go": "package main\n\nimport (\n\t\"os/exec\"\n\t\"testing\"\n)\n\n" +
+			"func TestProgram(t *testing.T) {\n\tif out, err := exec.Command(\"go\", \"run\", \".\").CombinedOutput(); err != nil || string(out) != \"3\" {\n\t\tt.Fail()\n\t}\n}\n",
+	} {
+		if err := errors.Join(os.MkdirAll(filepath.Join(root, "prog"), 0o700), os.WriteFile(filepath.Join(root, name), []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := newRunner(root, t.TempDir()).judge(t.Context(), mutant{File: "a.go", From: "a + b", To: "a - b", Package: "./prog", Run: "TestProgram"})
+	if want := (verdict{caught: true, by: "TestProgram"}); err != nil || got != want {
+		t.Errorf("%+v, %v; want %+v", got, err, want)
+	}
+}
+
+// A run that was cut goes on; what was missed, or hung, is judged again.
+func TestResultsAreNotSoughtAgain(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a small module a few times")
+	}
+	results := filepath.Join(t.TempDir(), "results")
+	if err := os.WriteFile(results, []byte("caught  done  a.go\nMISSED  good  a.go\nhangs   poor  a.go\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mutants := []mutant{
+		{Name: "done", File: "a.go", From: "of no such text", To: "x", Package: "./", Run: "TestAdd"}, // would be an error
+		{Name: "good", File: "a.go", From: "a + b", To: "a - b", Package: "./", Run: "TestAdd"},
+		{Name: "poor", File: "a.go", From: "a + 0", To: "a - 0", Package: "./", Run: "TestAdd"},
+	}
+	root := module(t)
+	for _, left := range []string{"2 of 3 mutants", "1 of 3 mutants"} {
+		var out bytes.Buffer
+		got, err := judgeInto(t.Context(), results, root, mutants, &out)
+		if want := (tally{missed: 1}); err != nil || got != want || !strings.HasPrefix(out.String(), left) {
+			t.Errorf("%+v, %v; want %+v, and %q in\n%s", got, err, want, left, &out)
 		}
 	}
 }

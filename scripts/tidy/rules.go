@@ -89,7 +89,7 @@ var Arrows = map[string]Allowed{
 		Why: "the disk stores what consensus saves and knows neither host nor network; it returns errors instead of logging",
 	},
 	"kv": {
-		Ours: []string{"raft", "raft/consensus"},
+		Ours: []string{"kv/command", "raft", "raft/consensus"},
 		Why:  "the state machine is a function of the log",
 	},
 	"kv/kvsim": {
@@ -99,16 +99,24 @@ var Arrows = map[string]Allowed{
 	"kv/api": {
 		Why: "what client and server share is names and limits",
 	},
+	"kv/command": {
+		Why: "who makes a write, as clients do, need not link who applies it",
+	},
+	"kv/wire": {
+		Ours: []string{"kv/api", "kv/command"},
+		Why:  "client and server share frames, and neither's sockets nor state",
+	},
 	"kv/server": {
-		Ours: []string{"kv", "kv/api", "raft", "raft/consensus"}, Others: []string{hclog},
-		Why: "the server stands on the host and the store, whatever disk and network are below",
+		Ours: []string{"kv", "kv/api", "kv/wire", "raft", "raft/consensus"}, Others: []string{hclog},
+		Tests: []string{"kv/command"}, // of which requests are made
+		Why:   "the server stands on the host and the store, whatever disk and network are below",
 	},
 	"kv/client": {
-		Ours: []string{"kv/api"},
+		Ours: []string{"kv/api", "kv/command", "kv/wire"},
 		Why:  "who uses the client links nothing of the server",
 	},
 	"kv/load": {
-		Ours: []string{"kv/client"}, Others: []string{hdr, xsys},
+		Ours: []string{"kv/api", "kv/client"}, Others: []string{hdr, xsys},
 		Why: "the load is for any store and comes with the target for ours, as its users see it; a timer of the kernel keeps its rate",
 	},
 	"integration": {
@@ -139,9 +147,17 @@ var Arrows = map[string]Allowed{
 		Why: "drills are run against real processes, or simulated; the terminal is asked how wide it is",
 	},
 	"scripts/bench": {
-		Ours:   []string{"kv/client", "kv/load", "scripts/bench/cluster", "scripts/bench/raw", "scripts/bench/report"},
+		Ours:   []string{"kv/client", "kv/load", "scripts/bench/cluster", "scripts/bench/ground", "scripts/bench/raw", "scripts/bench/report"},
 		Others: []string{etcdClient, zap},
 		Why:    "the benchmark sees what users see, processes and their protocols; it is a module of its own, so that nobody gets the peers with ours",
+	},
+	"scripts/bench/scale": {
+		Ours: []string{"kv", "kv/api", "kv/client", "kv/load", "raft", "raft/consensus", "wal", "scripts/bench/cluster", "scripts/bench/ground", "scripts/bench/report"},
+		Why:  "it measures processes as users do, but on long logs and many keys, which it writes as package wal and package kv have them: through a cluster that would take hours",
+	},
+	"scripts/bench/ground": {
+		Ours: []string{"kv/load", "scripts/bench/cluster", "scripts/bench/report"},
+		Why:  "what all benchmarks stand on knows none of them",
 	},
 	"scripts/bench/cluster": {
 		Others: []string{xsys},

@@ -22,6 +22,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// nodes is how many the tests start.
+const nodes = 3
+
 // busy is the processor time that a child takes.
 const busy = 100 * time.Millisecond
 
@@ -55,7 +58,7 @@ func start(t *testing.T, what string) *Cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := Start(self, t.TempDir(), func(_ *Cluster, _ int, dir string) []string { return []string{"child", dir, what} })
+	c, err := Start(nodes, self, t.TempDir(), func(_ *Cluster, _ int, dir string) []string { return []string{"child", dir, what} })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +72,7 @@ func start(t *testing.T, what string) *Cluster {
 
 func (c *Cluster) await(t *testing.T, name string) {
 	t.Helper()
-	for i := range Nodes {
+	for i := range nodes {
 		_, err := c.Await(t.Context(), name, func(context.Context, int) bool {
 			_, err := os.Stat(filepath.Join(c.dir, fmt.Sprintf("n%d", i+1), name))
 			return err == nil
@@ -93,7 +96,7 @@ func TestUsage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range Nodes {
+	for i := range nodes {
 		if err := c.nodes[i].cmd.Process.Signal(syscall.SIGUSR1); err != nil {
 			t.Fatal(err)
 		}
@@ -174,5 +177,39 @@ func TestDiskRefusesMemory(t *testing.T) {
 	}
 	if _, err := Disk(filepath.Join(t.TempDir(), "nowhere")); err == nil {
 		t.Error("a directory that is not there is on a disk")
+	}
+}
+
+// One that is killed is gone without being missed, and comes back on its files and at its address.
+func TestKillAndRun(t *testing.T) {
+	c := start(t, "work")
+	c.await(t, "ready")
+	old, addr := c.nodes[1].cmd.Process.Pid, c.Client[1]
+	c.Kill(1)
+	if err := syscall.Kill(old, 0); !errors.Is(err, syscall.ESRCH) {
+		t.Errorf("process %d is still there: %v", old, err)
+	}
+	if err := c.Gone(); err != nil {
+		t.Error(err)
+	}
+	before, err := c.Usage(0, nil)
+	if err != nil || before.Resident == 0 {
+		t.Errorf("%v, %+v", err, before)
+	}
+	if err := os.Remove(filepath.Join(c.Dir(1), "ready")); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Run(1); err != nil {
+		t.Fatal(err)
+	}
+	c.await(t, "ready")
+	if after, err := c.Usage(0, nil); err != nil || after.Resident <= before.Resident || c.Client[1] != addr {
+		t.Errorf("%v, %+v after %+v", err, after, before)
+	}
+}
+
+func TestFreeMemory(t *testing.T) {
+	if free, err := FreeMemory(); err != nil || free < 1<<20 {
+		t.Errorf("%d, %v", free, err)
 	}
 }

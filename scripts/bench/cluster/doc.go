@@ -1,4 +1,4 @@
-// Package cluster runs three processes of a program on loopback, and tells what they take: processor time, bytes, system calls to sync, memory.
+// Package cluster runs some processes of a program on loopback, kills and restarts them, and tells what they take: processor time, bytes, system calls to sync, memory.
 //
 // # What it promises
 //

@@ -27,7 +27,7 @@ func (c *Cluster) CountSyncs() (*SyncCounter, error) {
 		if err != nil {
 			return nil, errors.Join(err, counter.Close())
 		}
-		for _, n := range c.nodes {
+		for _, n := range c.running() {
 			if err := counter.watch(n.cmd.Process.Pid, id); err != nil {
 				return nil, errors.Join(err, counter.Close())
 			}

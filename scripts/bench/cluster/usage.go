@@ -26,7 +26,7 @@ type Usage struct {
 // Usage asks the kernel. Leader is the index of a process; a nil counter counts nothing.
 func (c *Cluster) Usage(leader int, syncs *SyncCounter) (Usage, error) {
 	var sum Usage
-	for i, n := range c.nodes {
+	for i, n := range c.running() {
 		one, err := usageOf(n.cmd.Process.Pid)
 		if err != nil {
 			return sum, fmt.Errorf("cluster: process %d: %w", i+1, err)
@@ -49,6 +49,16 @@ func (c *Cluster) Usage(leader int, syncs *SyncCounter) (Usage, error) {
 	}
 	sum.Machine, err = parseMachine(stat)
 	return sum, err
+}
+
+// FreeMemory is what the machine can give without swapping.
+func FreeMemory() (int64, error) {
+	info, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0, err
+	}
+	kib, err := parseField(info, "MemAvailable:")
+	return kib << 10, err
 }
 
 func usageOf(pid int) (u Usage, err error) {

@@ -14,7 +14,11 @@ var pageText string
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"marker": marker,
 	"isHead": func(i int) bool { return i == 0 },
+	"lines":  func() int { return colours },
 }).Parse(pageText))
+
+// colours is how many the style has, one for each line of a plot.
+const colours = 7
 
 // Page writes the page: one file, which loads nothing.
 func (r *Report) Page(w io.Writer) error {

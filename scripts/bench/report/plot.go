@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 )
 
 // The measures of a plot, in the units of its viewBox.
@@ -76,11 +75,15 @@ func (r *Report) Plots(w Workload) []Plot {
 	return plots
 }
 
-func (r *Report) plot(w Workload, m measure) Plot {
-	p := Plot{
-		Title: m.title, YLabel: m.unit, XLabel: "operations in flight", Width: plotWidth, Height: plotHeight,
+func newPlot(title, yLabel, xLabel string) Plot {
+	return Plot{
+		Title: title, YLabel: yLabel, XLabel: xLabel, Width: plotWidth, Height: plotHeight,
 		Left: left, Right: plotWidth - right, Top: top, Bottom: plotHeight - bottom,
 	}
+}
+
+func (r *Report) plot(w Workload, m measure) Plot {
+	p := newPlot(m.title, m.unit, "operations in flight")
 	if w.Open() {
 		p.XLabel = "operations due per second"
 	}
@@ -97,8 +100,9 @@ func (r *Report) plot(w Workload, m measure) Plot {
 		spreads = append(spreads, row)
 	}
 	y := p.yAxis(all)
+	first, last := w.Levels[0].X(), w.Levels[len(w.Levels)-1].X()
 	for _, level := range w.Levels {
-		p.XTicks = append(p.XTicks, Tick{At: p.x(w, level.X()), Label: level.String()})
+		p.XTicks = append(p.XTicks, Tick{At: p.x(first, last, level.X()), Label: level.String()})
 	}
 	for i, peer := range r.Peers {
 		if line := p.line(spreads[i], y, m.unit, w); len(line.Points) > 0 {
@@ -110,10 +114,9 @@ func (r *Report) plot(w Workload, m measure) Plot {
 	return p
 }
 
-// x is logarithmic: a level has its place by its size.
-func (p *Plot) x(w Workload, value float64) float64 {
+// x is logarithmic: a level has its place by its size, between the first and the last.
+func (p *Plot) x(first, last, value float64) float64 {
 	const pad = 14
-	first, last := w.Levels[0].X(), w.Levels[len(w.Levels)-1].X()
 	if first >= last {
 		return (p.Left + p.Right) / 2
 	}
@@ -156,24 +159,27 @@ func tickLabel(v float64) string {
 }
 
 func (p *Plot) line(spreads []Spread, y func(float64) float64, unit string, w Workload) (line Line) {
-	var path strings.Builder
 	for i, s := range spreads {
 		if s.Min <= 0 {
 			continue
 		}
 		point := Point{X: p.XTicks[i].At, Y: y(s.Median), Low: y(s.Min), High: y(s.Max)}
 		point.Text = fmt.Sprintf("at %s: %s %s (%s to %s)", w.Levels[i], short(s.Median), unit, short(s.Min), short(s.Max))
-		command := "L"
-		if len(line.Points) == 0 {
-			command = "M"
-		}
-		fmt.Fprintf(&path, "%s%.1f %.1f", command, point.X, point.Y)
-		line.Points = append(line.Points, point)
-		line.LastX, line.LastY = point.X, point.Y
+		line.add(point)
 	}
-	line.Path = path.String()
 	line.EndX, line.EndY = p.Right+12, line.LastY
 	return line
+}
+
+// add makes the line go on to a point.
+func (l *Line) add(point Point) {
+	command := "L"
+	if len(l.Points) == 0 {
+		command = "M"
+	}
+	l.Path += fmt.Sprintf("%s%.1f %.1f", command, point.X, point.Y)
+	l.Points = append(l.Points, point)
+	l.LastX, l.LastY = point.X, point.Y
 }
 
 // spreadNames moves the names at the ends of lines apart, and keeps them inside.

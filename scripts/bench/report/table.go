@@ -13,6 +13,13 @@ type Table struct {
 	Rows  [][]string
 }
 
+func (t Table) markdown(b *strings.Builder) {
+	fmt.Fprintf(b, "| %s |\n|%s\n", strings.Join(t.Head, " | "), strings.Repeat("---|", len(t.Head)))
+	for _, row := range t.Rows {
+		fmt.Fprintf(b, "| %s |\n", strings.Join(row, " | "))
+	}
+}
+
 // Tables are those of one workload.
 func (r *Report) Tables(w Workload) []Table {
 	var tables []Table
@@ -83,9 +90,8 @@ func (r *Report) Facts() []string {
 		repeats += s.Repeats
 	}
 	facts := []string{
-		fmt.Sprintf("%s, %d cores, %d GiB, Linux %s, %s", m.CPU, m.Cores, m.Memory>>30, m.Kernel, m.Go),
-		fmt.Sprintf("%s; to append 256 bytes and fdatasync takes %s in the median, %s at the 99th percentile, just before the first sample",
-			m.Disk.FileSystem, m.Disk.SyncP50.Round(1000), m.Disk.SyncP99.Round(1000)),
+		m.facts(),
+		m.diskFacts(),
 		fmt.Sprintf("three processes on loopback, and the generator of the load on the same cores; a fresh cluster for each peer, workload and round, "+
 			"the peers in turn, in the opposite order in every other round; rounds: %d, of which the medians are shown; %s of warm-up and %s measured at each level", r.Rounds, r.WarmUp, r.Window),
 		fmt.Sprintf("keys of 16 bytes; %s; took %s; load average before %s, after %s", r.Began.UTC().Format("2006-01-02 15:04 UTC"), r.Took.Round(1e9), m.LoadBefore, m.LoadAfter),
@@ -95,6 +101,15 @@ func (r *Report) Facts() []string {
 		facts = append(facts, "syncs were not counted: "+m.NoSyncs)
 	}
 	return facts
+}
+
+func (m Machine) facts() string {
+	return fmt.Sprintf("%s, %d cores, %d GiB, Linux %s, %s", m.CPU, m.Cores, m.Memory>>30, m.Kernel, m.Go)
+}
+
+func (m Machine) diskFacts() string {
+	return fmt.Sprintf("%s; to append 256 bytes and fdatasync takes %s in the median, %s at the 99th percentile, just before the first sample",
+		m.Disk.FileSystem, m.Disk.SyncP50.Round(1000), m.Disk.SyncP99.Round(1000))
 }
 
 // Markdown writes the tables.
@@ -111,10 +126,8 @@ func (r *Report) Markdown(w io.Writer) error {
 	for _, workload := range r.Workloads {
 		fmt.Fprintf(&b, "\n## %s\n", workload.Title)
 		for _, t := range r.Tables(workload) {
-			fmt.Fprintf(&b, "\n%s:\n\n| %s |\n|%s\n", t.Title, strings.Join(t.Head, " | "), strings.Repeat("---|", len(t.Head)))
-			for _, row := range t.Rows {
-				fmt.Fprintf(&b, "| %s |\n", strings.Join(row, " | "))
-			}
+			fmt.Fprintf(&b, "\n%s:\n\n", t.Title)
+			t.markdown(&b)
 		}
 	}
 	_, err := io.WriteString(w, b.String())

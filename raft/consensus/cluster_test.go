@@ -134,7 +134,9 @@ func (s Save) prefix(parts int) Save {
 		}
 		parts--
 	}
-	s.Entries = s.Entries[:min(parts, len(s.Entries))]
+	if parts < len(s.Entries) {
+		s.Entries, s.Commit = s.Entries[:parts], 0 // it may be of what was cut off
+	}
 	return s
 }
 

@@ -27,6 +27,7 @@ type delivery struct {
 type servedRead struct {
 	request *readRequest
 	read    consensus.Read
+	leader  ServerID // then, for who is refused
 }
 
 // applier owns the state machine, and whoever waits for an index.
@@ -93,10 +94,10 @@ func (a *applier) deliver(d *delivery) error {
 		}
 		entries = entries[n:]
 	}
-	// The module answers a read with a commitIndex that it hands out before or together with the answer: all entries
+	// The module answers a read with an index that it hands out before or together with the answer: all entries
 	// up to it have been applied here.
 	for _, r := range d.reads {
-		r.request.finish(r.read)
+		r.request.finish(r)
 	}
 	d.reads = nil
 	return nil

@@ -23,6 +23,7 @@ type network struct {
 	servers map[ServerID]*Raft
 	cut     map[ServerID]bool
 	sent    map[ServerID]int // messages by sender
+	noReads bool             // answers to ReadIndex are lost
 }
 
 func newNetwork() *network {
@@ -44,6 +45,9 @@ func (l link) Send(msg Message) {
 	l.net.mu.Lock()
 	defer l.net.mu.Unlock()
 	l.net.sent[l.from]++
+	if _, answer := msg.(*consensus.ReadIndexReply); answer && l.net.noReads {
+		return
+	}
 	delay := time.Duration(l.net.rng.Int64N(int64(2 * time.Millisecond)))
 	time.AfterFunc(delay, func() {
 		if to := l.net.receiver(l.from, l.to); to != nil {

@@ -129,7 +129,7 @@ func (c *Config) module() consensus.Config {
 	return consensus.Config{
 		ID: c.ID, Founders: c.founders(),
 		HeartbeatInterval: c.HeartbeatInterval, ElectionTimeout: c.ElectionTimeout,
-		Rand: rand.New(rand.NewPCG(c.Seed, hash(c.ID))).Uint64, Noop: c.Noop,
+		Rand: rand.New(rand.NewPCG(c.Seed, hash(c.ID))).Uint64, RequestBase: rand.Uint64(), Noop: c.Noop,
 		PreVote: c.PreVote, CheckQuorum: c.CheckQuorum, LeaseDuration: c.LeaseDuration,
 		MaxUncommittedBytes: c.MaxUncommittedBytes, MaxLogBytes: c.MaxLogBytes,
 		TrailingBytes: max(c.TrailingBytes, -1), MaxChunkBytes: c.MaxChunkBytes, MaxSnapshotBytes: c.MaxSnapshotBytes,

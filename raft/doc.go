@@ -36,6 +36,8 @@
 //   - A command goes in as a Go value and comes out, on every peer and also after a restart,
 //     as the same value of the same type: []byte as it is, the basic types and strings by
 //     themselves, other types once they were given to [Register].
+//   - A [Raft.Read] on any member, learners too, sees all that was committed anywhere when it was called; it is refused where that cannot be
+//     made sure of.
 //   - An error of Propose, Read or ChangeMembership tells whether it may have been done: see [OutcomeOf].
 //   - Neither encoding a snapshot nor a Persister's PrepareSnapshot holds up commands, or what is written for them. Capturing one
 //     does, and so does writing one that came from the leader.

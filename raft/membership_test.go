@@ -28,6 +28,13 @@ func (l *dialedLink) Close() error {
 	return nil
 }
 
+func (l *dialedLink) Carries(msg Message) bool {
+	l.fleet.mu.Lock()
+	defer l.fleet.mu.Unlock()
+	_, asks := msg.(*consensus.ReadIndex)
+	return !asks || !l.fleet.old
+}
+
 // fleet is servers with the product's surface, which find each other by Config.PeerFor.
 type fleet struct {
 	t        *testing.T
@@ -38,6 +45,7 @@ type fleet struct {
 
 	mu   sync.Mutex
 	open map[ServerID]map[ServerID]string // who has a link to whom, at which address
+	old  bool                             // all are of a version that does not know ReadIndex
 }
 
 func startFleet(t *testing.T, founders ...ServerID) *fleet {

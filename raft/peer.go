@@ -15,6 +15,10 @@ type (
 )
 
 // Peer is the way to one other server. Package rpc has one over TCP.
+//
+// It may have a method Carries(msg Message) bool besides, which tells whether the other end knows messages of that kind, and can be reached now as far as it
+// knows. It is asked about ReadIndex, which earlier versions do not have: if it cannot be sent to the leader, a follower refuses reads at once. It must
+// not block.
 type Peer interface {
 	// ID is the server at the other end. It never changes.
 	ID() ServerID

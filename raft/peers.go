@@ -49,6 +49,15 @@ func (p *peers) send(msg Message) {
 	}
 }
 
+// carries tells whether a message of this kind can reach a server: if its Peer knows better, what that says.
+func (p *peers) carries(id ServerID, msg Message) bool {
+	peer := (*p.table.Load())[id]
+	if chooser, ok := peer.(interface{ Carries(msg Message) bool }); ok {
+		return chooser.Carries(msg)
+	}
+	return peer != nil
+}
+
 // follow gives each member of the configuration a Peer, if it has none, or if it has moved.
 func (p *peers) follow(config consensus.Configuration) {
 	if p.dial == nil {

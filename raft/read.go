@@ -19,19 +19,25 @@ type readAnswer struct {
 	err   error
 }
 
-func (q *readRequest) finish(read consensus.Read) {
-	if read.Refused {
-		q.refuse(&NotLeaderError{})
+func (q *readRequest) finish(served servedRead) {
+	if served.read.Refused {
+		q.refuse(&NotLeaderError{Leader: served.leader})
 		return
 	}
-	q.done(read.Index, nil)
+	q.done(served.read.Index, nil)
 }
 
 func (q *readRequest) refuse(err error) { q.done(0, err) }
 
 // Read makes a linearizable read possible without a log entry (ReadIndex, thesis 6.4): when it returns without an
-// error, this server was still the leader at some moment after the call, and its state machine has applied
-// everything that was committed by then, up to the index it gives. Read the state machine now.
+// error, this server's state machine has applied everything that was committed at some moment after the call, up to the index
+// it gives. Read the state machine now.
+//
+// A leader makes sure that it still leads. A follower, learners among them, asks its leader for the index, one request for all reads that wait, and waits
+// until it has applied that: so reads can be spread over all servers. It gives a NotLeaderError when it cannot ask or the leader refuses, at once, and
+// when there is no answer, or it does not come so far, within an election timeout (two if it has to wait for reads before it): then the leader
+// may be faster.
+//
 // All errors are harmless: a read changes nothing. The Rejected ones may succeed elsewhere.
 func (r *Raft) Read(ctx context.Context) (Index, error) {
 	if err := ctx.Err(); err != nil {
@@ -62,6 +68,10 @@ func (r *Raft) takeRead(request *readRequest) {
 		request.refuse(ErrBusy)
 		return
 	}
+	if leader := r.module.Asks(); leader != "" && !r.peers.carries(leader, &consensus.ReadIndex{}) {
+		request.refuse(&NotLeaderError{Leader: leader})
+		return
+	}
 	r.lastRead++
 	if err := r.module.Read(r.lastRead); err != nil {
 		request.refuse(r.refusal(err))
@@ -75,9 +85,9 @@ func (r *Raft) served(reads []consensus.Read) []servedRead {
 	if len(reads) == 0 {
 		return nil
 	}
-	served := make([]servedRead, 0, len(reads))
+	served, leader := make([]servedRead, 0, len(reads)), r.status.Load().Leader
 	for _, read := range reads {
-		served = append(served, servedRead{r.reading[read.ID], read})
+		served = append(served, servedRead{r.reading[read.ID], read, leader})
 		delete(r.reading, read.ID)
 	}
 	return served

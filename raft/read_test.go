@@ -1,6 +1,8 @@
 package raft
 
 import (
+	"errors"
+	"strconv"
 	"testing"
 	"time"
 
@@ -65,5 +67,52 @@ func TestLeases(t *testing.T) {
 		if index, err := old.Read(aMinute(t)); err == nil && index < written.Index {
 			t.Errorf("index %d is committed, and the old leader reads at index %d", written.Index, index)
 		}
+	})
+}
+
+// Each server reads what was committed anywhere before, from its own state machine. One that is cut off, or whose leader does not know the
+// question, refuses, and says who leads.
+func TestReadsAtFollowers(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := startFleet(t, "n1", "n2", "n3")
+		leader := f.leader()
+		for i := range 20 {
+			written, err := leader.Propose(aMinute(t), strconv.Itoa(i+1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for id, r := range f.servers {
+				index, err := r.Read(aMinute(t))
+				if commands, _, _ := f.journals[id].state(); err != nil || index < written.Index || commands != numbers(i+1) {
+					t.Fatalf("%s reads at index %d of %d: %q, %v", id, index, written.Index, commands, err)
+				}
+			}
+		}
+		r := f.follower()
+		began := time.Now()
+		refused := func(after time.Duration) {
+			t.Helper()
+			_, err := r.Read(aMinute(t))
+			var notLeader *NotLeaderError
+			if !errors.As(err, &notLeader) || notLeader.Leader != leader.Status().ID || time.Since(began) != after {
+				t.Errorf("after %v: %v", time.Since(began), err)
+			}
+		}
+		f.mu.Lock()
+		f.old = true
+		f.mu.Unlock()
+		refused(0)
+		f.mu.Lock()
+		f.old = false
+		f.mu.Unlock()
+		if _, err := r.Read(aMinute(t)); err != nil {
+			t.Error(err)
+		}
+		// Its answers are lost: as long as it hears the leader, that is who it names.
+		f.net.mu.Lock()
+		f.net.noReads = true
+		f.net.mu.Unlock()
+		began = time.Now()
+		refused(r.cfg.ElectionTimeout)
 	})
 }

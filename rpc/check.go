@@ -42,6 +42,10 @@ func check(m consensus.Message) error {
 		return checkChunk(m)
 	case *consensus.InstallSnapshotReply:
 		return checkLastIncluded(m.LastIncluded, m.Term)
+	case *consensus.ReadIndexReply:
+		if (m.Index == 0) != m.Refused {
+			return fmt.Errorf("it says to read from index %d, and refused is %t", m.Index, m.Refused)
+		}
 	}
 	return nil
 }

@@ -59,6 +59,12 @@ func TestCheckRefusesWhatNoCorrectServerSends(t *testing.T) {
 		{"a member twice", piece(func(m *consensus.InstallSnapshot) { m.Config = consensus.Voters("a", "a") }), `the snapshot's configuration: "a" is a member twice`},
 		{"an answer about nothing", &consensus.InstallSnapshotReply{Header: consensus.Header{Term: 3}}, "ends before the first entry"},
 		{"an answer", &consensus.InstallSnapshotReply{Header: consensus.Header{Term: 3}, LastIncluded: consensus.Position{Index: 9, Term: 3}}, ""},
+		{"a request for an index", &consensus.ReadIndex{Header: consensus.Header{Term: 3}, ID: 1}, ""},
+		{"a request in no term", &consensus.ReadIndex{ID: 1}, "its term is 0"},
+		{"an index to read from", &consensus.ReadIndexReply{Header: consensus.Header{Term: 3}, Index: 9}, ""},
+		{"a refusal", &consensus.ReadIndexReply{Header: consensus.Header{Term: 3}, Refused: true}, ""},
+		{"an index of nothing", &consensus.ReadIndexReply{Header: consensus.Header{Term: 3}}, "read from index 0, and refused is false"},
+		{"a refusal with an index", &consensus.ReadIndexReply{Header: consensus.Header{Term: 3}, Index: 9, Refused: true}, "read from index 9, and refused is true"},
 		{"unknown kind of entry", change(func(m *consensus.AppendEntries) { m.Entries[1].Kind = 200 }), "unknown kind 200"},
 	}
 	for _, c := range cases {

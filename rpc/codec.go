@@ -23,7 +23,9 @@ const (
 	KindRequestPreVoteReply  Kind = 6
 	KindTimeoutNow           Kind = 7
 	KindInstallSnapshot      Kind = 8
-	KindInstallSnapshotReply Kind = 9 // of an InstallSnapshotReply
+	KindInstallSnapshotReply Kind = 9  // of an InstallSnapshotReply
+	KindReadIndex            Kind = 10 // this and the next only to who has featureReadIndex
+	KindReadIndexReply       Kind = 11
 	KindKeepalive            Kind = 15
 )
 
@@ -48,6 +50,10 @@ func (k Kind) String() string {
 		return "InstallSnapshot"
 	case KindInstallSnapshotReply:
 		return "InstallSnapshotReply"
+	case KindReadIndex:
+		return "ReadIndex"
+	case KindReadIndexReply:
+		return "ReadIndexReply"
 	case KindKeepalive:
 		return "Keepalive"
 	}
@@ -75,6 +81,10 @@ func KindOf(m consensus.Message) Kind {
 		return KindInstallSnapshot
 	case *consensus.InstallSnapshotReply:
 		return KindInstallSnapshotReply
+	case *consensus.ReadIndex:
+		return KindReadIndex
+	case *consensus.ReadIndexReply:
+		return KindReadIndexReply
 	}
 	return 0
 }

@@ -246,7 +246,7 @@ func TestKindsHaveTheirNames(t *testing.T) {
 	for kind, want := range map[Kind]string{
 		KindRequestVote: "RequestVote", KindRequestVoteReply: "RequestVoteReply", KindAppendEntries: "AppendEntries",
 		KindAppendEntriesReply: "AppendEntriesReply", KindInstallSnapshot: "InstallSnapshot", KindInstallSnapshotReply: "InstallSnapshotReply",
-		KindKeepalive: "Keepalive", 77: "unknown kind 77",
+		KindReadIndex: "ReadIndex", KindReadIndexReply: "ReadIndexReply", KindKeepalive: "Keepalive", 77: "unknown kind 77",
 	} {
 		if got := kind.String(); got != want {
 			t.Errorf("%d is %q, want %q", kind, got, want)

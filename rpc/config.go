@@ -203,7 +203,7 @@ func (cfg *Config) checkLimits() []error {
 	}
 	require(cfg.MaxFrameBytes >= minFrameBytes && cfg.MaxFrameBytes <= 1<<30,
 		"MaxFrameBytes %d must be between 1 KiB and 1 GiB", cfg.MaxFrameBytes)
-	require(cfg.Features&packageFeatures == 0, "Features %#x must have no bit from 48 on: those are the package's", cfg.Features)
+	require(cfg.Features&packageFeatures&^featuresOfThis == 0, "Features %#x must have no bit from 48 on: those are the package's", cfg.Features)
 	require(cfg.MaxConns > 0, "MaxConns %d must be positive", cfg.MaxConns)
 	require(cfg.MinFrameRate > 0, "MinFrameRate %d must be positive", cfg.MinFrameRate)
 	require(cfg.MaxQueueMessages > 0, "MaxQueueMessages %d must be positive", cfg.MaxQueueMessages)

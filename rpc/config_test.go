@@ -24,7 +24,7 @@ func TestNewNamesEverythingThatIsWrong(t *testing.T) {
 		KeepaliveInterval: time.Second,
 		IdleTimeout:       time.Second,
 		MinBackoff:        time.Hour,
-		Features:          1 << 48,
+		Features:          1 << 63,
 	})
 	if err == nil {
 		t.Fatal("no error")
@@ -35,7 +35,7 @@ func TestNewNamesEverythingThatIsWrong(t *testing.T) {
 		"MaxFrameBytes -1 must", "MaxConns -1 must", "MinFrameRate -1 must", "MaxQueueMessages -1 must",
 		"MaxQueueBytes -1 must", "DialTimeout -1ns must", "HandshakeTimeout -1ns must",
 		"IdleTimeout 1s must be at least twice KeepaliveInterval 1s", "MaxBackoff 1s must not be below MinBackoff 1h0m0s",
-		"Features 0x1000000000000 must have no bit from 48 on",
+		"Features 0x8000000000000000 must have no bit from 48 on",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q:\n%v", want, err)

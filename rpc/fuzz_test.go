@@ -118,6 +118,8 @@ func fuzzCodec(f *testing.F, name string) {
 		&consensus.AppendEntriesReply{Header: consensus.Header{Term: 3}, Success: true, MatchIndex: 9},
 		chunk(3, 10),
 		&consensus.InstallSnapshotReply{Header: consensus.Header{Term: 3}, LastIncluded: consensus.Position{Index: 9, Term: 2}, Offset: 300},
+		&consensus.ReadIndex{Header: consensus.Header{Term: 3}, ID: 1 << 63},
+		&consensus.ReadIndexReply{Header: consensus.Header{Term: 3}, ID: 1 << 63, Index: 300},
 	} {
 		payload, err := c.Append(nil, m)
 		if err != nil {

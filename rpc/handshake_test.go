@@ -316,7 +316,7 @@ func TestTheDialerJudgesTheAnswer(t *testing.T) {
 			if !strings.Contains(e.Reason, c.want) || e.Peer != "b" {
 				t.Errorf("event %q, want the reason %q", e, c.want)
 			}
-			want := &hello{lowest: 2, highest: highestVersion, cluster: "test", sender: "a", receiver: "b", codec: "json", advertise: "a:8000", codecs: joinCodecs("json")}
+			want := &hello{lowest: 2, highest: highestVersion, cluster: "test", sender: "a", receiver: "b", codec: "json", advertise: "a:8000", codecs: joinCodecs("json"), features: featuresOfThis}
 			if h := <-asked; !reflect.DeepEqual(h, want) {
 				t.Errorf("hello %+v, want %+v", h, want)
 			}

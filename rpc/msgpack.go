@@ -78,6 +78,10 @@ func (msgpackCodec) Append(dst []byte, m consensus.Message) ([]byte, error) {
 		return packAppendEntriesReply(dst, m), nil
 	case *consensus.InstallSnapshot:
 		return packInstallSnapshot(dst, m), nil
+	case *consensus.ReadIndex:
+		return packReadIndex(dst, m), nil
+	case *consensus.ReadIndexReply:
+		return packReadIndexReply(dst, m), nil
 	}
 	return reflected.Append(dst, m)
 }
@@ -92,6 +96,10 @@ func (msgpackCodec) Decode(kind Kind, payload []byte) (consensus.Message, error)
 		m = u.appendEntriesReply()
 	case KindInstallSnapshot:
 		m = u.installSnapshot()
+	case KindReadIndex:
+		m = u.readIndex()
+	case KindReadIndexReply:
+		m = u.readIndexReply()
 	default:
 		return reflected.Decode(kind, payload)
 	}

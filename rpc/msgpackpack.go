@@ -30,6 +30,8 @@ const (
 	entryFields              = 3
 	appendEntriesReplyFields = 8
 	installSnapshotFields    = 9
+	readIndexFields          = 2
+	readIndexReplyFields     = 4
 )
 
 func packAppendEntries(dst []byte, m *consensus.AppendEntries) []byte {
@@ -73,6 +75,20 @@ func packInstallSnapshot(dst []byte, m *consensus.InstallSnapshot) []byte {
 	dst = packUint(dst, uint64(m.Checksum))
 	dst = packBool(dst, m.Done)
 	return packUint(dst, m.Round)
+}
+
+func packReadIndex(dst []byte, m *consensus.ReadIndex) []byte {
+	dst = append(dst, packFixArray+readIndexFields)
+	dst = packUint(dst, uint64(m.Term))
+	return packUint(dst, m.ID)
+}
+
+func packReadIndexReply(dst []byte, m *consensus.ReadIndexReply) []byte {
+	dst = append(dst, packFixArray+readIndexReplyFields)
+	dst = packUint(dst, uint64(m.Term))
+	dst = packUint(dst, m.ID)
+	dst = packUint(dst, uint64(m.Index))
+	return packBool(dst, m.Refused)
 }
 
 func packUint(dst []byte, n uint64) []byte {

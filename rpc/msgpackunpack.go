@@ -91,6 +91,21 @@ func (u *unpacker) appendEntriesReply() *consensus.AppendEntriesReply {
 	}
 }
 
+func (u *unpacker) readIndex() *consensus.ReadIndex {
+	u.array(readIndexFields)
+	return &consensus.ReadIndex{Header: consensus.Header{Term: consensus.Term(u.uint())}, ID: u.uint()}
+}
+
+func (u *unpacker) readIndexReply() *consensus.ReadIndexReply {
+	u.array(readIndexReplyFields)
+	return &consensus.ReadIndexReply{
+		Header:  consensus.Header{Term: consensus.Term(u.uint())},
+		ID:      u.uint(),
+		Index:   consensus.Index(u.uint()),
+		Refused: u.bool(),
+	}
+}
+
 func (u *unpacker) installSnapshot() *consensus.InstallSnapshot {
 	u.array(installSnapshotFields)
 	m := &consensus.InstallSnapshot{

@@ -12,6 +12,20 @@ const negotiating = 3
 // packageFeatures are the bits of features that are not the host's but this package's.
 const packageFeatures = 0xffff << 48
 
+// featureReadIndex: this server knows ReadIndex and ReadIndexReply. One that does not ends a connection that brings them.
+const featureReadIndex = 1 << 48
+
+// carries tells whether the peer knows that kind.
+func (a *agreement) carries(kind Kind) bool {
+	return kind != KindReadIndex && kind != KindReadIndexReply || a.features&featureReadIndex != 0
+}
+
+// Carries tells whether the peer at the other end takes messages such as m now: that the link is up, for those that not every version knows.
+func (l *Link) Carries(m consensus.Message) bool {
+	now := agreement{features: l.features.Load()}
+	return now.carries(KindOf(m))
+}
+
 // agreement is what a link uses on its connection.
 type agreement struct {
 	version  byte

@@ -126,3 +126,34 @@ func TestAServerWithoutAClusterSaysSo(t *testing.T) {
 		t.Errorf("a connection is left open: %v", err)
 	}
 }
+
+// What not every version knows goes to who knows it, and to nobody else.
+func TestReadIndexIsSentToWhoKnowsIt(t *testing.T) {
+	a, b := pair(t)
+	ask := &consensus.ReadIndex{Header: consensus.Header{From: "a", To: "b", Term: 3}, ID: 1 << 60}
+	l := a.link("b")
+	if !l.Carries(ask) {
+		t.Error("the link is up to a server of this version, and carries no ReadIndex")
+	}
+	l.Send(ask)
+	if m, ok := b.receive().(*consensus.ReadIndex); !ok || *m != *ask {
+		t.Errorf("got %+v", m)
+	}
+	w := benchWriter(t)
+	for _, m := range []consensus.Message{ask, &consensus.ReadIndexReply{Header: ask.Header, ID: 2, Index: 9}} {
+		if w.link.Carries(m) {
+			t.Errorf("a link that is down carries a %T", m)
+		}
+		if _, err := w.append(m); err == nil || !strings.Contains(err.Error(), "does not know "+KindOf(m).String()) {
+			t.Errorf("%T to an earlier version: %v", m, err)
+		}
+		w.link.agreed.features = featureReadIndex
+		if _, err := w.append(m); err != nil {
+			t.Errorf("%T to this version: %v", m, err)
+		}
+		w.link.agreed.features = 0
+	}
+	if heartbeat := (&consensus.AppendEntries{Header: ask.Header}); !w.link.Carries(heartbeat) {
+		t.Error("a heartbeat is not for every version")
+	}
+}

@@ -9,5 +9,5 @@ const (
 	highestVersion = 3
 )
 
-// featuresOfThis are the features of this package that this program has: see packageFeatures. There is none yet.
-const featuresOfThis = 0
+// featuresOfThis are the features of this package that this program has: see packageFeatures.
+const featuresOfThis = featureReadIndex

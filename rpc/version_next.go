@@ -9,4 +9,4 @@ const (
 )
 
 // One more, which does nothing.
-const featuresOfThis = 1 << 48
+const featuresOfThis = featureReadIndex | 1<<49

@@ -104,6 +104,20 @@ type wireInstallSnapshotReply struct {
 	NoSpace           bool
 }
 
+type wireReadIndex struct {
+	asArray
+	Term consensus.Term
+	ID   uint64
+}
+
+type wireReadIndexReply struct {
+	asArray
+	Term    consensus.Term
+	ID      uint64
+	Index   consensus.Index
+	Refused bool
+}
+
 // blob is the bytes of an entry or of a chunk. Its methods let go-msgpack, and whoever else looks for them, hand it the bytes in
 // place: decoding into a plain []byte grows by 256 KiB and copies each time.
 // A decoded blob is therefore a view into the payload; message() copies it out.
@@ -149,6 +163,10 @@ func newWire(kind Kind) (wire, error) {
 		return new(wireInstallSnapshot), nil
 	case KindInstallSnapshotReply:
 		return new(wireInstallSnapshotReply), nil
+	case KindReadIndex:
+		return new(wireReadIndex), nil
+	case KindReadIndexReply:
+		return new(wireReadIndexReply), nil
 	}
 	return nil, fmt.Errorf("no message has %v", kind)
 }
@@ -182,6 +200,10 @@ func toWire(m consensus.Message) (wire, error) {
 		}, nil
 	case *consensus.InstallSnapshotReply:
 		return &wireInstallSnapshotReply{asArray{}, m.Term, m.LastIncluded.Index, m.LastIncluded.Term, m.Installed, m.Offset, m.Round, m.NoSpace}, nil
+	case *consensus.ReadIndex:
+		return &wireReadIndex{asArray{}, m.Term, m.ID}, nil
+	case *consensus.ReadIndexReply:
+		return &wireReadIndexReply{asArray{}, m.Term, m.ID, m.Index, m.Refused}, nil
 	}
 	return nil, fmt.Errorf("cannot send a %T", m)
 }
@@ -305,4 +327,12 @@ func (w *wireInstallSnapshotReply) message() (consensus.Message, error) {
 		Round:        w.Round,
 		NoSpace:      w.NoSpace,
 	}, nil
+}
+
+func (w *wireReadIndex) message() (consensus.Message, error) {
+	return &consensus.ReadIndex{Header: consensus.Header{Term: w.Term}, ID: w.ID}, nil
+}
+
+func (w *wireReadIndexReply) message() (consensus.Message, error) {
+	return &consensus.ReadIndexReply{Header: consensus.Header{Term: w.Term}, ID: w.ID, Index: w.Index, Refused: w.Refused}, nil
 }

@@ -161,6 +161,9 @@ func (w *writer) append(m consensus.Message) ([]byte, error) {
 	if h := m.Head(); h.From != cfg.ID || h.To != peer {
 		return nil, fmt.Errorf("not sent: a message from %q to %q, on the link from %q to %q", h.From, h.To, cfg.ID, peer)
 	}
+	if !w.link.agreed.carries(KindOf(m)) {
+		return nil, fmt.Errorf("not sent: the peer is of a version that does not know %v", KindOf(m))
+	}
 	start := len(w.buf)
 	frame, err := w.link.agreed.codec.Append(beginFrame(w.buf), m)
 	if err != nil {

@@ -6,7 +6,8 @@
 //   - An acknowledged write is committed. A linearizable read sees it from then on.
 //   - An error says whether the write may have been done. "rejected" is said only where nothing was, and
 //     nothing will be; whatever is in doubt is "unknown".
-//   - A node that does not lead passes writes and linearizable reads on to the leader, at most once: a request that
+//   - A node that follows a leader answers linearizable reads itself, from its own state, once it has asked the leader how far that must be. It passes writes on
+//     to the leader, and reads too while the leader is of a version that does not know the question, or does not answer it. At most once: a write that
 //     was passed on and comes to a node that does not lead is rejected there.
 //   - While no leader can be found, a request waits for one, until its time is nearly up (Raft-Timeout, 5 s if it does
 //     not say). Only what was certainly not done is tried again. So clients see a change of leader as latency.

@@ -79,8 +79,8 @@ func listed(entries []kv.Entry, more bool) api.Listed {
 	return list
 }
 
-// readState lets fromStore answer: at once if the read may be stale, else on the leader, once its state
-// machine has everything that was acknowledged before the request came. Room is what the answer takes of memory.
+// readState lets fromStore answer: at once if the read may be stale, else once this node's state machine, or if need be the leader's,
+// has everything that was acknowledged before the request came. Room is what the answer takes of memory.
 func (s *Server) readState(w http.ResponseWriter, r *http.Request, query url.Values, room int64, fromStore func()) *api.Problem {
 	stale, problem := parseStale(query)
 	if problem != nil {
@@ -105,7 +105,7 @@ func (s *Server) readState(w http.ResponseWriter, r *http.Request, query url.Val
 	return s.linearize(w, r, timeout, fromStore)
 }
 
-// linearize lets answer speak on the leader, once Read has returned there.
+// linearize lets answer speak here, once Read has returned; on the leader if it is refused here.
 func (s *Server) linearize(w http.ResponseWriter, r *http.Request, timeout time.Duration, answer func()) *api.Problem {
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()

@@ -134,7 +134,9 @@ func (s Save) prefix(parts int) Save {
 		}
 		parts--
 	}
-	s.Entries = s.Entries[:min(parts, len(s.Entries))]
+	if parts < len(s.Entries) {
+		s.Entries, s.Commit = s.Entries[:parts], 0 // it may be of what was cut off
+	}
 	return s
 }
 
@@ -319,6 +321,13 @@ func describeMessage(verb string, msg Message) string {
 		}
 		return fmt.Sprintf("%s InstallSnapshotReply term=%d lastIncluded=%d:%d offset=%d",
 			head, m.Term, m.LastIncluded.Index, m.LastIncluded.Term, m.Offset) + space(m.NoSpace)
+	case *ReadIndex:
+		return fmt.Sprintf("%s ReadIndex term=%d id=%d", head, m.Term, m.ID)
+	case *ReadIndexReply:
+		if m.Refused {
+			return fmt.Sprintf("%s ReadIndexReply term=%d id=%d refused", head, m.Term, m.ID)
+		}
+		return fmt.Sprintf("%s ReadIndexReply term=%d id=%d index=%d", head, m.Term, m.ID, m.Index)
 	case *TimeoutNow:
 		return fmt.Sprintf("%s TimeoutNow term=%d", head, m.Term)
 	}

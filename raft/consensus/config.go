@@ -17,6 +17,9 @@ type Config struct {
 	HeartbeatInterval time.Duration // a leader sends AppendEntries to each member at least this often (§5.2)
 	ElectionTimeout   time.Duration // T: without a leader, stand for election after a random time in [T, 2T) (§5.2)
 	Rand              func() uint64 // source of those random times; servers must draw different ones
+	// RequestBase is where the numbers of this server's ReadIndex requests begin. Each start needs another one, far from all before, as 64 random bits
+	// are: or an answer to what it asked before a restart might confirm a later read. Default: drawn from Rand, which must not repeat itself then
+	RequestBase uint64
 
 	// Noop makes a new leader append an empty entry (§8), so that what earlier terms left is committed
 	// without waiting for a command, and reads may begin.

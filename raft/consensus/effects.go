@@ -93,7 +93,7 @@ type Read struct {
 	// Index is the commitIndex that was confirmed: the read is linearizable when it is
 	// served from a state machine that has applied this index.
 	Index Index
-	// Refused: leadership was lost before it could be confirmed. Nothing was done.
+	// Refused: leadership was lost before it could be confirmed, or a follower heard from its leader no more, or not in time. Nothing was done.
 	Refused bool
 }
 
@@ -105,6 +105,6 @@ type Effects struct {
 	AfterSave []Message // promises: leave only when this Save and all before it are on stable storage
 	Restore   *Snapshot // replace the state machine's state with this, before Apply
 	Apply     []Entry   // newly committed, in index order; no-ops and configurations among them
-	Reads     []Read    // answers to Read, in the order asked
+	Reads     []Read    // answers to Read
 	Facts     []Fact    // what happened, for logs, counters and drawings
 }

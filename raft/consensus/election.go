@@ -5,6 +5,7 @@ import "time"
 // timeout: "If election timeout elapses without receiving AppendEntries RPC from current leader or granting vote
 // to candidate: convert to candidate"; a candidate starts a new election (§5.2, Figure 2). With PreVote it asks first.
 func (m *Module) timeout() {
+	m.refuseAsked() // whoever was asked is silent
 	switch {
 	case !m.mayStand():
 		m.resetElectionTimer() // learners, and servers that wait to be added, do not stand
@@ -25,6 +26,7 @@ func (m *Module) stand(transfer bool) {
 	m.hardStateChanged = true
 	m.role = Candidate
 	m.leader = ""
+	m.refuseAsked() // as a candidate it follows nobody
 	m.forgetLeader()
 	m.votes = make([]bool, len(m.config))
 	m.resetElectionTimer()

@@ -10,12 +10,14 @@ func (m *Module) Flush() Effects {
 			m.replicateTo(&m.followers[i])
 		}
 	}
+	m.askLeader()
 	m.flushSave()
 	if m.ackOwnLog {
 		m.flushOwnAcknowledgement()
 	}
 	m.effects.Apply = m.log.slice(m.lastApplied+1, m.commitIndex)
 	m.lastApplied = m.commitIndex
+	m.serveAnswered()
 	effects := m.effects
 	m.effects = Effects{Send: m.spare[:0]}
 	m.spare = effects.Send

@@ -43,6 +43,8 @@ func (m *Module) CheckInvariants() error {
 		return fmt.Errorf("the role is candidate, but the vote of term %d went to %q", m.currentTerm, m.votedFor)
 	case m.role != Leader && len(m.reads.pending)+len(m.reads.waiting) > 0:
 		return fmt.Errorf("reads wait to be confirmed, but the role is %s", m.role)
+	case (m.role != Follower || m.leader == "") && len(m.asking.waiting)+len(m.asking.underWay.reads)+len(m.asking.answered) > 0:
+		return fmt.Errorf("reads wait for an answer, but the role is %s and the leader %q", m.role, m.leader)
 	case m.role != Leader:
 		return nil
 	}

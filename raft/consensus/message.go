@@ -39,7 +39,7 @@ type Entry struct {
 }
 
 // Message is one of *RequestVote, *RequestVoteReply, *AppendEntries, *AppendEntriesReply, *RequestPreVote,
-// *RequestPreVoteReply, *TimeoutNow, *InstallSnapshot and *InstallSnapshotReply. A message is immutable once it is sent.
+// *RequestPreVoteReply, *TimeoutNow, *InstallSnapshot, *InstallSnapshotReply, *ReadIndex and *ReadIndexReply. A message is immutable once it is sent.
 type Message interface {
 	// Head gives what all messages have.
 	Head() *Header
@@ -145,4 +145,18 @@ type InstallSnapshotReply struct {
 	Offset       uint64   // if not Installed: how much of the snapshot it has; the next chunk begins there
 	Round        uint64   // of the request
 	NoSpace      bool     // the follower's disk is nearly full
+}
+
+// ReadIndex asks the leader, for reads that the sender will serve, up to where its state machine must have applied the log (thesis 6.4).
+type ReadIndex struct {
+	Header
+	ID uint64 // names the request among all of the sender's, those before a restart too
+}
+
+// ReadIndexReply answers ReadIndex. It promises nothing that a disk must keep.
+type ReadIndexReply struct {
+	Header
+	ID      uint64 // of the request
+	Index   Index  // all that was committed anywhere when the request came is at or before it. Not 0, but if Refused
+	Refused bool   // the sender does not lead, or the asker is no member
 }

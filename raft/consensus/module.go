@@ -34,6 +34,7 @@ type Module struct {
 
 	quietUntil time.Duration // CheckQuorum: until then no candidate is listened to; an election timeout after a leader was heard
 	incoming   *incoming     // a part of a leader's snapshot
+	asking     asking        // for reads; of a follower
 	noSpace    bool          // this server's disk is nearly full: see SetNoSpace
 
 	votes []bool // candidate, pre-candidate: who granted a vote, by place in config
@@ -83,6 +84,9 @@ func Restart(now time.Duration, cfg Config, saved Saved) (*Module, error) {
 	}
 	m.restore(saved)
 	m.resetElectionTimer()
+	if m.asking.id = cfg.RequestBase; m.asking.id == 0 {
+		m.asking.id = cfg.Rand()
+	}
 	if cfg.LeaseDuration > 0 {
 		// A leader may hold a lease that rests on a message which this server heard before it stopped.
 		m.quietUntil = now + cfg.ElectionTimeout
@@ -151,6 +155,7 @@ func (m *Module) Tick(now time.Duration) {
 		if m.now >= m.electionDeadline {
 			m.timeout()
 		}
+		m.askAgain()
 		return
 	}
 	if m.now >= m.heartbeatDeadline {
@@ -165,7 +170,7 @@ func (m *Module) Tick(now time.Duration) {
 // Deadline is when Tick next has something to do, on the clock that is given to Tick and Step.
 func (m *Module) Deadline() time.Duration {
 	if m.role != Leader {
-		return m.electionDeadline
+		return m.askDeadline(m.electionDeadline)
 	}
 	deadline := m.heartbeatDeadline
 	if m.cfg.CheckQuorum {

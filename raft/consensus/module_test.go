@@ -106,6 +106,8 @@ func TestMessagesThatNoServerSendsChangeNothing(t *testing.T) {
 		"an entry without a term":   &AppendEntries{Header: h, Entries: []Entry{{Index: 1}}},
 		"an entry of a later term":  &AppendEntries{Header: h, PrevLogIndex: 2, PrevLogTerm: 2, Entries: []Entry{{Index: 3, Term: 10}}},
 		"prevLog of a later term":   &AppendEntries{Header: h, PrevLogIndex: 2, PrevLogTerm: 10},
+		"an answer without index":   &ReadIndexReply{Header: h},
+		"a refusal with an index":   &ReadIndexReply{Header: h, Index: 1, Refused: true},
 		"an index that wraps round": &AppendEntries{Header: h, PrevLogIndex: math.MaxUint64, PrevLogTerm: 9, Entries: []Entry{{Index: 0, Term: 9}}},
 	} {
 		m := follower(t)
@@ -178,13 +180,10 @@ func TestOverwritingACommittedEntryStopsTheServer(t *testing.T) {
 	}
 }
 
-func TestOnlyALeaderTakesCommandsAndReads(t *testing.T) {
+func TestOnlyALeaderTakesCommands(t *testing.T) {
 	m := follower(t)
 	if _, _, err := m.Propose(EntryCommand, nil); !errors.Is(err, ErrNotLeader) {
 		t.Errorf("Propose: %v", err)
-	}
-	if err := m.Read(1); !errors.Is(err, ErrNotLeader) {
-		t.Errorf("Read: %v", err)
 	}
 }
 
@@ -383,7 +382,8 @@ func TestInvariantsAreSeenBroken(t *testing.T) {
 		"lastApplied is":          func(m *Module) { m.lastApplied = 1; m.commitIndex = 0 },
 		"the vote went to":        func(m *Module) { m.votedFor = "n2" },
 		"the role is candidate":   func(m *Module) { m.role = Candidate; m.votedFor = "" },
-		"reads wait":              func(m *Module) { m.role = Follower; m.reads.waiting = []ReadID{1} },
+		"reads wait":              func(m *Module) { m.role = Follower; m.reads.waiting = []reader{{id: 1}} },
+		"wait for an answer":      func(m *Module) { m.role = Follower; m.leader = ""; m.asking.waiting = []ReadID{1} },
 		"stands at place":         func(m *Module) { m.log.at(1).Index = 7 },
 		"the one before has term": func(m *Module) { m.log.at(1).Term = 1; m.log.at(2).Term = 0 },
 		"but currentTerm is":      func(m *Module) { m.log.at(2).Term = 9 },

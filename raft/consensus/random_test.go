@@ -131,13 +131,13 @@ func (h *history) propose(id ServerID) {
 
 func (h *history) read(id ServerID) {
 	h.do(id, func(m *Module) {
-		if m.role != Leader {
-			return
-		}
-		h.reads++
-		h.check.ask(id, h.reads)
-		if err := m.Read(h.reads); err != nil {
-			h.check.fail("leader %s refuses a read: %v", id, err)
+		err := m.Read(h.reads + 1)
+		switch asks := m.role == Leader || m.Asks() != ""; {
+		case err == nil:
+			h.reads++
+			h.check.ask(id, h.reads)
+		case asks:
+			h.check.fail("%s refuses a read, and its leader is %q: %v", id, m.leader, err)
 		}
 	})
 }
@@ -194,10 +194,16 @@ func (h *history) heal(t *testing.T) {
 		if h.module(next).role == Leader {
 			before := len(h.check.committed)
 			h.propose(next)
-			h.read(next)
+			for _, member := range h.module(next).config {
+				h.read(member.ID)
+			}
 			h.settle(nil)
 			for range 3 { // one of them is a heartbeat, which tells the followers what is committed
 				h.tick(next)
+				h.settle(nil)
+				for _, member := range h.module(next).config { // who waits for an answer asks again
+					h.do(member.ID, func(m *Module) { m.Tick(h.now) })
+				}
 				h.settle(nil)
 			}
 			if len(h.check.committed) > before && h.converged(next) {
@@ -222,8 +228,10 @@ func (h *history) converged(leader ServerID) bool {
 			h.check.fail("all is quiet, but %d bytes count as under way to %s (probing: %t)", f.inflightBytes, f.id, f.probing)
 		}
 	}
-	if n := len(h.check.asked[leader]); n != 0 {
-		h.check.fail("all is quiet, but %d reads were not answered", n)
+	for _, member := range h.module(leader).config {
+		if n := len(h.check.asked[member.ID]); n != 0 {
+			h.check.fail("all is quiet, but %s has not answered %d reads", member.ID, n)
+		}
 	}
 	return true
 }

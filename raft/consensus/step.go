@@ -40,6 +40,10 @@ func (m *Module) Step(now time.Duration, msg Message) {
 		m.handleInstallSnapshot(msg)
 	case *InstallSnapshotReply:
 		m.handleInstallSnapshotReply(msg)
+	case *ReadIndex:
+		m.handleReadIndex(msg)
+	case *ReadIndexReply:
+		m.handleReadIndexReply(msg)
 	}
 }
 
@@ -64,7 +68,7 @@ func (m *Module) interrupts(msg Message) bool {
 
 func isReply(msg Message) bool {
 	switch msg.(type) {
-	case *RequestVoteReply, *RequestPreVoteReply, *AppendEntriesReply, *InstallSnapshotReply:
+	case *RequestVoteReply, *RequestPreVoteReply, *AppendEntriesReply, *InstallSnapshotReply, *ReadIndexReply:
 		return true
 	}
 	return false
@@ -81,6 +85,8 @@ func wellFormed(msg Message) bool {
 		return msg.NextTerm > 0
 	case *AppendEntries:
 		return term > 0 && wellFormedEntries(msg)
+	case *ReadIndexReply:
+		return term > 0 && (msg.Index == 0) == msg.Refused
 	case *InstallSnapshot:
 		last := msg.LastIncluded
 		return last.Index > 0 && last.Term > 0 && last.Term <= term && len(msg.Config) > 0 && msg.Config.Validate() == nil

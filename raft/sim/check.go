@@ -292,6 +292,9 @@ func (k *checker) read(s *server, q *asked, r consensus.Read) {
 	if q.event == k.done && k.config.members.size() > 1 {
 		k.cover.saw(ReadByLease)
 	}
+	if s.view.role != consensus.Leader {
+		k.cover.saw(ReadAtFollower)
+	}
 	if s.applied < uint64(r.Index) {
 		k.fail("Linearizable Reads", "%s may read once it has applied index %d", s.id, r.Index)("it has applied index %d", s.applied)
 	}

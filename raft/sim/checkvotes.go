@@ -146,6 +146,13 @@ func (k *checker) leaves(s *server, msg consensus.Message) {
 		}
 	case *consensus.InstallSnapshot:
 		k.leads(s, m.Term)
+	case *consensus.ReadIndex:
+		if m.ID == s.asked {
+			k.cover.saw(ReadAskedAgain)
+		}
+		s.asked = m.ID
+	case *consensus.ReadIndexReply:
+		k.confirms(s, m)
 	case *consensus.InstallSnapshotReply:
 		if m.Installed {
 			k.hasSnapshot(s, m)
@@ -172,6 +179,17 @@ func (k *checker) votes(s *server, term consensus.Term, to consensus.ServerID) {
 func (k *checker) leads(s *server, term consensus.Term) {
 	if r := k.reign(uint64(term)); r.leader != s.slot+1 {
 		k.fail("Election Safety", "%s was never elected in term %d", s.id, term)("it speaks as its leader")
+	}
+}
+
+// confirms: a leader tells another server from where to read. Nothing beyond what is committed, or that one would wait for what may never be.
+func (k *checker) confirms(s *server, m *consensus.ReadIndexReply) {
+	if m.Refused {
+		return
+	}
+	k.leads(s, m.Term)
+	if uint64(m.Index) > k.committed() {
+		k.fail("Linearizable Reads", "the last committed index is %d", k.committed())("%s tells %s in term %d to read from index %d", s.id, m.To, m.Term, m.Index)
 	}
 }
 

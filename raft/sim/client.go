@@ -71,13 +71,14 @@ type waiter struct {
 
 // asked is a read that the module has.
 type asked struct {
-	id     consensus.ReadID
-	client int
-	from   uint64
-	seq    uint64
-	query  []byte
-	floor  uint64 // what was committed anywhere when it was asked
-	event  uint64 // when
+	id      consensus.ReadID
+	client  int
+	from    uint64
+	seq     uint64
+	query   []byte
+	floor   uint64 // what was committed anywhere when it was asked
+	event   uint64 // when
+	leading bool   // the server led then
 }
 
 func (c *cluster) addClient(place int) {
@@ -158,17 +159,21 @@ func (c *cluster) wireTime(k *client) int64 {
 // retry asks anybody when no answer came. A write is tried again only if the state machine tells a repeat from a new one.
 func (c *cluster) retry(k *client) {
 	unsafe := !k.op.Read && !c.system.Sessions
-	// In the last phase writes are tried for ever. Reads are not: without a no-op they wait for a write of the leader's term.
-	enough := k.attempts >= c.plan.Clients.Attempts
-	if c.end.begun {
-		enough = k.op.Read && k.attempts >= 3
-	}
-	if unsafe || enough {
+	if unsafe || c.enough(k) {
 		c.giveUp(k)
 		return
 	}
 	k.target = c.anyTarget(k)
 	c.ask(k)
+}
+
+// enough: the client tries no more. In the last phase writes are tried for ever. Reads are not: without a no-op they wait for a write of the
+// leader's term.
+func (c *cluster) enough(k *client) bool {
+	if c.end.begun {
+		return k.op.Read && k.attempts >= 3
+	}
+	return k.attempts >= c.plan.Clients.Attempts
 }
 
 // anyTarget is one of those that a client may know to be there.
@@ -257,6 +262,7 @@ func (c *cluster) askModule(s *server, r *request) {
 	}
 	s.reads = append(s.reads, asked{
 		id: c.readIDs, client: r.client, from: r.id, seq: r.seq, query: r.op.Body, floor: c.check.committed(), event: c.done,
+		leading: s.view.role == consensus.Leader,
 	})
 	c.input(s)
 }
@@ -273,6 +279,8 @@ func (c *cluster) serve(s *server, r consensus.Read) {
 		if !r.Refused {
 			c.check.read(s, &q, r)
 			a.status, a.result = answered, s.machine.Query(q.query)
+		} else if !q.leading {
+			c.cover.saw(ReadRefusedAtFollower)
 		}
 		c.reply(q.client, a)
 		return
@@ -346,7 +354,7 @@ func (c *cluster) later(k *client, leader int) {
 		leader = c.anyTarget(k)
 	}
 	k.target = leader
-	if k.attempts >= c.plan.Clients.Attempts && !c.end.begun {
+	if c.enough(k) {
 		c.giveUp(k)
 		return
 	}

@@ -23,6 +23,10 @@ const (
 	DiskWiped                             // a server lost its disk
 	ReadByLease                           // a read was answered at once
 	ReadAtStepDown                        // a leader lost leadership with reads under way
+	ReadAtFollower                        // a read was served by a server that does not lead
+	ReadAheadOfFollower                   // a leader's answer to a follower's request was for an index that this one has not applied yet
+	ReadRefusedAtFollower                 // a follower gave up reads
+	ReadAskedAgain                        // a follower repeated its request
 	StepDownOfHungDisk                    // a leader stepped down while its disk hung
 	TransferStarted                       // a leader began to hand over
 	RepeatApplied                         // a command was in the log twice, and took effect once
@@ -39,6 +43,7 @@ func (s State) String() string {
 		"crash before sync", "crash in snapshot", "leader crash with tail", "leader with old tail", "two leaders", "truncated",
 		"snapshot taken", "snapshot sending", "snapshot installed", "install over conflict", "compaction during transfer",
 		"joint configuration", "joint under partition", "configuration truncated", "disk wiped", "read by lease", "read at step-down",
+		"read at follower", "read ahead of follower", "read refused at follower", "read asked again",
 		"step-down of hung disk", "transfer started", "repeat applied", "repeat too old",
 		"member without space", "refused for space", "no quorum left",
 	}[s]

@@ -212,7 +212,7 @@ func (c *cluster) watch() {
 	c.plan1(event{at: c.now + int64(c.plan.Raft.ElectionTimeout), kind: evWatch})
 }
 
-// converged tells whether all of the quorum have applied everything, and nothing is under way among them.
+// converged tells whether all of the quorum have applied everything and answered all reads, and nothing is under way among them.
 func (c *cluster) converged() bool {
 	lead := c.quorumLeader()
 	if lead == nil {
@@ -225,7 +225,8 @@ func (c *cluster) converged() bool {
 		if !c.check.config.members.has(slot) {
 			return // it was removed since: nobody tells it any more
 		}
-		same = same && s.up && s.applied == last && s.disk.image.last() == last && len(s.disk.queue) == 0 && s.snapshot == nil
+		same = same && s.up && s.applied == last && s.disk.image.last() == last && len(s.disk.queue) == 0 && s.snapshot == nil &&
+			len(s.reads) == 0
 	})
 	return same && c.acknowledged(lead, last)
 }
@@ -239,7 +240,7 @@ func (c *cluster) acknowledged(lead *server, last uint64) bool {
 			return false
 		}
 	}
-	return len(lead.reads) == 0
+	return true
 }
 
 // quorumLeader is who leads the highest term within the quorum.

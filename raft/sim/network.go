@@ -76,6 +76,9 @@ func (c *cluster) deliver(e *event) {
 		return
 	}
 	c.hash = mix(c.hash, messageHash(msg))
+	if answer, ok := msg.(*consensus.ReadIndexReply); ok && uint64(answer.Index) > s.applied {
+		c.cover.saw(ReadAheadOfFollower)
+	}
 	if c.trace != nil {
 		c.note(s.slot, NoteMessage, "← %s %s", msg.Head().From, describe(msg))
 	}
@@ -107,6 +110,10 @@ func messageHash(msg consensus.Message) uint64 {
 		kind, a, b = 7, uint64(m.LastIncluded.Index), m.Offset
 	case *consensus.InstallSnapshotReply:
 		kind, a, b = 8, uint64(m.LastIncluded.Index), m.Offset
+	case *consensus.ReadIndex:
+		kind, a = 9, m.ID
+	case *consensus.ReadIndexReply:
+		kind, a, b = 10, m.ID, uint64(m.Index)
 	}
 	return mix(uint64(h.Term)<<8|kind, mix(a, b)+uint64(len(h.From)))
 }

@@ -36,6 +36,7 @@ type server struct {
 	snapshot *consensus.Snapshot // taken, not yet handed to Compact
 	waiters  []waiter            // clients that wait for an index; in order
 	reads    []asked             // reads that the module has
+	asked    uint64              // by its latest ReadIndex
 
 	view view // what the checks know
 }
@@ -73,7 +74,7 @@ func (c *cluster) start(s *server) {
 	r := &c.plan.Raft
 	saved := s.disk.image.saved()
 	module, err := consensus.Restart(s.clock.local(c.now), consensus.Config{
-		ID: s.id, Founders: s.founders, Rand: s.rand.next,
+		ID: s.id, Founders: s.founders, Rand: s.rand.next, RequestBase: uint64(s.life+1) << 32,
 		HeartbeatInterval: r.HeartbeatInterval, ElectionTimeout: r.ElectionTimeout, LeaseDuration: r.LeaseDuration,
 		Noop: r.Noop, PreVote: r.PreVote, CheckQuorum: r.CheckQuorum,
 		MaxBatchBytes: r.MaxBatchBytes, MaxInflightMessages: r.MaxInflightMessages, MaxInflightBytes: r.MaxInflightBytes,

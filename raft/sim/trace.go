@@ -116,6 +116,13 @@ func describe(msg consensus.Message) string {
 			return fmt.Sprintf("T%d have up to %d", m.Term, m.MatchIndex)
 		}
 		return fmt.Sprintf("T%d no %d, try %d:%d", m.Term, m.PrevLogIndex, m.ConflictIndex, m.ConflictTerm)
+	case *consensus.ReadIndex:
+		return fmt.Sprintf("T%d index to read from? #%d", m.Term, m.ID)
+	case *consensus.ReadIndexReply:
+		if m.Refused {
+			return fmt.Sprintf("T%d no index to read from #%d", m.Term, m.ID)
+		}
+		return fmt.Sprintf("T%d read from %d #%d", m.Term, m.Index, m.ID)
 	case *consensus.TimeoutNow:
 		return fmt.Sprintf("T%d stand now", m.Term)
 	case *consensus.InstallSnapshot:

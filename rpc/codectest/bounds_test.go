@@ -68,7 +68,7 @@ func bombs(size int, use func(bomb)) {
 func decodes(payload []byte, each func(codec string, kind rpc.Kind, m consensus.Message, err error)) {
 	for _, name := range rpc.Codecs() {
 		codec, _ := rpc.LookupCodec(name)
-		for kind := rpc.KindRequestVote; kind <= rpc.KindInstallSnapshotReply; kind++ {
+		for kind := rpc.KindRequestVote; kind <= rpc.KindReadIndexReply; kind++ {
 			m, err := codec.Decode(kind, payload)
 			each(name, kind, m, err)
 		}
@@ -133,6 +133,7 @@ func FuzzEveryCodec(f *testing.F) {
 				Entries: []consensus.Entry{{Index: 1, Term: 1}, {Index: 2, Term: 3, Data: []byte{}}, {Index: 3, Term: 3, Data: []byte("abc")}},
 			},
 			&consensus.InstallSnapshotReply{Header: consensus.Header{Term: 3}, LastIncluded: consensus.Position{Index: 9, Term: 2}, Offset: 300},
+			&consensus.ReadIndexReply{Header: consensus.Header{Term: 3}, ID: 1 << 63, Index: 300},
 		} {
 			payload, err := codec.Append(nil, m)
 			if err != nil {

@@ -15,6 +15,7 @@ func kinds() []consensus.Message {
 		&consensus.AppendEntries{}, &consensus.AppendEntriesReply{},
 		&consensus.RequestPreVote{}, &consensus.RequestPreVoteReply{}, &consensus.TimeoutNow{},
 		&consensus.InstallSnapshot{}, &consensus.InstallSnapshotReply{},
+		&consensus.ReadIndex{}, &consensus.ReadIndexReply{},
 	}
 }
 
@@ -82,6 +83,8 @@ func extremes() map[string]consensus.Message {
 		"a chunk of a megabyte":           &consensus.InstallSnapshot{Config: someConfig(), Offset: most, Data: megabyte, Checksum: math.MaxUint32},
 		"a chunk without data, of nobody": &consensus.InstallSnapshot{},
 		"an empty chunk":                  &consensus.InstallSnapshot{Data: []byte{}},
+		"the greatest request":            &consensus.ReadIndex{Header: consensus.Header{Term: most}, ID: most},
+		"a refusal of all zero":           &consensus.ReadIndexReply{Refused: true},
 		"greatest terms":                  entries(most, []byte{1}),
 		"nil data":                        entries(1, nil),
 		"empty data":                      entries(1, []byte{}),

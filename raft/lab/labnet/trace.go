@@ -128,6 +128,13 @@ func describe(msg raft.Message) string {
 			return fmt.Sprintf("T%d has snapshot %d:%d", m.Term, m.LastIncluded.Index, m.LastIncluded.Term)
 		}
 		return fmt.Sprintf("T%d has %d bytes of snapshot %d:%d", m.Term, m.Offset, m.LastIncluded.Index, m.LastIncluded.Term)
+	case *consensus.ReadIndex:
+		return fmt.Sprintf("T%d read from where? #%d", m.Term, m.ID)
+	case *consensus.ReadIndexReply:
+		if m.Refused {
+			return fmt.Sprintf("T%d do not read #%d", m.Term, m.ID)
+		}
+		return fmt.Sprintf("T%d read from %d #%d", m.Term, m.Index, m.ID)
 	case *consensus.TimeoutNow:
 		return fmt.Sprintf("T%d stand now", m.Term)
 	}

@@ -155,9 +155,17 @@ func TestTheOutcomeOfAStreamThatEnds(t *testing.T) {
 		"an answer to something": {func(s *served) { s.next(); s.says(wire.AppendWritten(nil, 7, 1, 1)); s.next() }, api.CodeNoAnswer, api.Unknown},
 		"a value for a write":    {func(s *served) { s.next(); s.says(wire.AppendValueHead(nil, 1, 1, 1, 1, 0)); s.next() }, api.CodeNoAnswer, api.Unknown},
 		"half an answer":         {func(s *served) { s.next(); s.says(wire.AppendWritten(nil, 1, 1, 1)[:9]) }, api.CodeNoAnswer, api.Unknown},
-		"an unknown outcome":     {func(s *served) { s.next(); s.says(wire.AppendProblem(nil, wire.Problem, 1, 0, 0, api.NewProblem(api.CodeUnknown, "x"))); s.next() }, api.CodeUnknown, api.Unknown},
-		"a rejection":            {func(s *served) { s.next(); s.says(wire.AppendProblem(nil, wire.Problem, 1, 0, 0, api.NewProblem(api.CodeBusy, "x"))); s.next() }, api.CodeBusy, api.Rejected},
-		"silence":                {func(s *served) { s.next(); s.next() }, api.CodeNoAnswer, api.Unknown},
+		"an unknown outcome": {func(s *served) {
+			s.next()
+			s.says(wire.AppendProblem(nil, wire.Problem, 1, 0, 0, api.NewProblem(api.CodeUnknown, "x")))
+			s.next()
+		}, api.CodeUnknown, api.Unknown},
+		"a rejection": {func(s *served) {
+			s.next()
+			s.says(wire.AppendProblem(nil, wire.Problem, 1, 0, 0, api.NewProblem(api.CodeBusy, "x")))
+			s.next()
+		}, api.CodeBusy, api.Rejected},
+		"silence": {func(s *served) { s.next(); s.next() }, api.CodeNoAnswer, api.Unknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := connect(t, Config{Protocol: Stream, NoRetry: true, Timeout: 300 * time.Millisecond}, streams(t, test.serve).addr)

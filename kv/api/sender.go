@@ -27,7 +27,7 @@ func NewSender(secure func() *tls.Config) *Sender {
 	return &Sender{dialer: d, transport: &http.Transport{
 		DialContext:            d.dial,
 		DialTLSContext:         d.dialTLS,
-		MaxIdleConnsPerHost:    4096,             // as many as a server takes: under load none is closed that the next request needs
+		MaxIdleConnsPerHost:    512,              // else under load connections are closed that the next request needs
 		IdleConnTimeout:        30 * time.Second, // below the server's, so that it seldom closes first
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: 64 << 10,

@@ -90,7 +90,7 @@ func (s *start) begin() {
 			}
 		}
 	}
-	go s.finish(c.resume(&s.trial))
+	go func() { s.finish(c.resume(&s.trial)) }()
 }
 
 // resume goes on with a call of which nothing is under way.

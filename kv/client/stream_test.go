@@ -293,6 +293,25 @@ func TestAsynchronousCalls(t *testing.T) {
 	isError(t, <-told, api.CodeUnreachable, api.Rejected)
 }
 
+// Whoever begins a call does not wait, whichever way it goes: a server that says nothing holds up none of them.
+func TestAnAsynchronousCallDoesNotWait(t *testing.T) {
+	for _, protocol := range []Protocol{HTTP, Stream} {
+		silent := serve(t, silent)
+		c := connect(t, Config{Protocol: protocol, NoRetry: true, Timeout: api.MaxTimeout}, silent.addr)
+		ctx, cancel := context.WithCancel(t.Context())
+		told := make(chan error, 3)
+		for range cap(told) {
+			c.PutAsync(ctx, "k", nil, func(_ api.Written, err error) { told <- err })
+		}
+		cancel()
+		for range cap(told) {
+			if err := <-told; CodeOf(err) != api.CodeNoAnswer && CodeOf(err) != api.CodeUnreachable {
+				t.Errorf("%s: %v", protocol, err)
+			}
+		}
+	}
+}
+
 // A call over a stream that is open costs next to nothing.
 func TestWhatACallAllocates(t *testing.T) {
 	c := connect(t, Config{Protocol: Stream}, streams(t, func(s *served) {

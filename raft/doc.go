@@ -42,7 +42,7 @@
 //   - Neither encoding a snapshot nor a Persister's PrepareSnapshot holds up commands, or what is written for them. Capturing one
 //     does, and so does writing one that came from the leader.
 //   - After Close or Kill returns, no goroutine runs, nothing is sent on applyCh, no Peer is called.
-//   - No lock is held while anything is sent or awaited.
+//   - Nothing is awaited while a lock is held. Peer.Send, Waiter.Done and OnFact are called by whoever carries the algorithm on, and must not wait.
 //
 // # What it does not promise
 //

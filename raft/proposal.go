@@ -88,12 +88,14 @@ func (p *proposal) unknown(err error) error {
 	return unknown
 }
 
-// takeProposal offers a proposal to the module. Only Raft.run calls it.
+// takeProposal offers a proposal to the module. It needs the turn.
 func (r *Raft) takeProposal(p *proposal) {
 	if !p.taken.CompareAndSwap(false, true) {
 		return // its caller gave up
 	}
+	r.offering = p
 	index, term, err := r.propose(p)
+	r.offering = nil
 	if err != nil {
 		p.refuse(r.refusal(err))
 		return

@@ -66,7 +66,7 @@ func (r *Raft) Submit(command any) (Index, Term, error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	if !r.postProposal(event{proposal: p}) {
+	if !r.post(event{proposal: p}) {
 		return 0, 0, ErrClosed
 	}
 	if err := <-p.accepted; err != nil {

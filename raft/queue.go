@@ -63,10 +63,15 @@ func (q *queue[T]) take(spare []T) []T {
 	return items
 }
 
+// maxKeptItems is how large an array is used again.
+const maxKeptItems = 1 << 14
+
 // takeUpTo is take, but for what comes behind the first items that are bytes or more together.
 func (q *queue[T]) takeUpTo(bytes int, size func(*T) int, taken []T) []T {
-	clear(taken[:cap(taken)])
-	taken = taken[:0]
+	clear(taken)
+	if taken = taken[:0]; cap(taken) > maxKeptItems {
+		taken = nil
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n := 0

@@ -22,6 +22,7 @@ type Raft struct {
 	applier   *applier
 	snapshots *snapshotter
 	status    atomic.Pointer[consensus.Status]
+	heldBytes atomic.Int64 // of proposals
 	// uncommitted tells that this server leads, and that not all of its log is committed.
 	uncommitted atomic.Bool
 
@@ -33,18 +34,20 @@ type Raft struct {
 	// Of whoever has the turn: see turn.go. Nobody has before Run, and after it nobody gets it any more.
 	turn      sync.Mutex
 	module    *consensus.Module
-	violation *consensus.Violation // after which the module is not touched any more
-	handover  *handover            // under way, or nil
-	events    []event              // taken from the mailbox and the proposals
-	offered   []event              // taken from the proposals
-	inHand    []event              // those of them that are not yet in the module
+	ruined    bool       // a round did not come to its end: the module is not touched any more
+	offering  *proposal  // is being offered to the module
+	unoffered []proposal // stand behind it in what ProposeAll was given
+	handover  *handover  // under way, or nil
+	events    []event    // taken from the mailbox and the proposals
+	offered   []event    // taken from the proposals
+	inHand    []event    // those of them that are not yet in the module
 	accepted  []*proposal
 	reading   map[consensus.ReadID]*readRequest
 	lastRead  consensus.ReadID
 	timer     *time.Timer
 	armed     time.Duration // when the timer fires
 
-	broken chan error // gets the violation; has room
+	broken chan error // gets why a round did not come to its end; has room
 
 	// Owned by Run.
 	unread []event // what the mailbox still held when it was shut

@@ -62,7 +62,7 @@ func (r *Raft) ReadAsync(done func(Index, error)) {
 	}
 }
 
-// takeRead asks the module. Only Raft.run calls it.
+// takeRead asks the module. It needs the turn.
 func (r *Raft) takeRead(request *readRequest) {
 	if len(r.reading) >= maxPendingReads {
 		request.refuse(ErrBusy)

@@ -76,6 +76,9 @@ func (r *Raft) gather(events []event) (_ []event, now time.Duration) {
 	if !r.held() {
 		r.offered = r.proposals.takeUpTo(maxRoundBytes, (*event).proposed, r.offered)
 		events = append(events, r.offered...)
+		for i := range r.offered {
+			r.heldBytes.Add(-int64(r.offered[i].proposed()))
+		}
 	}
 	now = r.clock()
 	return events, now
@@ -89,6 +92,7 @@ func (r *Raft) takeIn(now time.Duration, e event) {
 		r.takeProposal(e.proposal)
 	case e.offers != nil:
 		for i := range e.offers {
+			r.unoffered = e.offers[i+1:]
 			r.takeProposal(&e.offers[i])
 		}
 	case e.read != nil:
@@ -175,6 +179,12 @@ func (r *Raft) answerAll() {
 		case e.handover != nil:
 			e.handover.answer <- ErrClosed
 		}
+	}
+	refuseAll(r.unoffered, ErrClosed)
+	if p := r.offering; p != nil && p.accepted != nil { // the module did not come back from it
+		p.accepted <- p.unknown(ErrClosed)
+	} else if p != nil {
+		p.abandon()
 	}
 	if r.handover != nil {
 		r.handover.answer <- ErrClosed

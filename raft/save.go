@@ -26,7 +26,7 @@ type saver struct {
 	saves     []consensus.Save
 }
 
-// submit takes one Flush's work. Only Raft.run calls it. When there is nothing to write and nothing is being
+// submit takes one Flush's work. It is for whoever has the turn. When there is nothing to write and nothing is being
 // written, the promises rest on what is on stable storage already and leave at once.
 func (s *saver) submit(w work) {
 	if w.save.Empty() && s.waiting.Load() == 0 {
@@ -117,10 +117,10 @@ func promises(works []work) []Message {
 	return all
 }
 
-// includes tells whether a message says all that an earlier one says.
+// includes tells whether a message says all that an earlier one says. The module waits for each of its own: by them it knows that the disk answers.
 func includes(msg, earlier Message) bool {
 	now, ok := msg.(*consensus.AppendEntriesReply)
 	before, both := earlier.(*consensus.AppendEntriesReply)
-	return ok && both && now.Success && before.Success && now.Header == before.Header &&
+	return ok && both && now.Success && before.Success && now.Header == before.Header && now.To != now.From &&
 		now.MatchIndex >= before.MatchIndex && now.Round >= before.Round
 }

@@ -95,7 +95,7 @@ func (s *snapshotter) abandon() {
 	s.inHand = nil
 }
 
-// takeCompaction asks the module. Only Raft.run calls it.
+// takeCompaction asks the module. It needs the turn.
 func (r *Raft) takeCompaction(c *compaction) {
 	var err error
 	if c.snapshot == nil {

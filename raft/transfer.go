@@ -33,7 +33,7 @@ func (r *Raft) TransferLeadership(ctx context.Context, to ServerID) error {
 	}
 }
 
-// takeHandover begins a transfer. Only Raft.run calls it.
+// takeHandover begins a transfer. It needs the turn.
 func (r *Raft) takeHandover(h *handover) {
 	switch err := r.module.TransferLeadership(h.to); {
 	case err == nil:

@@ -1,6 +1,8 @@
 package raft
 
 import (
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/raftnode/raft/raft/consensus"
@@ -24,6 +26,7 @@ func (r *Raft) post(e event) bool {
 
 // postProposal brings a proposal, or several.
 func (r *Raft) postProposal(e event) bool {
+	r.heldBytes.Add(int64(e.proposed()))
 	if !r.proposals.add(e) {
 		return false
 	}
@@ -34,8 +37,8 @@ func (r *Raft) postProposal(e event) bool {
 // drive takes what waits, if nobody else does.
 func (r *Raft) drive() {
 	if r.due() && r.turn.TryLock() {
+		defer r.yield() // also if something that is called leaves this goroutine
 		r.round()
-		r.yield()
 	}
 }
 
@@ -52,15 +55,19 @@ func (r *Raft) due() bool {
 	return r.mailbox.waiting() || r.proposals.waiting() && !r.held()
 }
 
-// held tells whether proposals have to wait for more of them.
-func (r *Raft) held() bool { return r.uncommitted.Load() && r.saver.waiting.Load() > 0 }
+// held tells whether proposals have to wait for more of them. When there are as many as a round takes, they do not: the module has the bounds
+// of what may wait for a disk that hangs.
+func (r *Raft) held() bool {
+	return r.uncommitted.Load() && r.saver.waiting.Load() > 0 && r.heldBytes.Load() < maxRoundBytes
+}
 
-// round takes in all that waits, lets time pass, and carries out what the module wants, as one batch. It needs the turn. After a broken promise
-// of the algorithm no other round is begun.
+// round takes in all that waits, lets time pass, and carries out what the module wants, as one batch. It needs the turn. After one that
+// did not come to its end no other is begun.
 func (r *Raft) round() {
-	if r.violation != nil {
+	if r.ruined {
 		return
 	}
+	r.ruined = true // unless it comes to its end
 	defer r.catch()
 	var now time.Duration
 	r.events, now = r.gather(r.events)
@@ -75,18 +82,21 @@ func (r *Raft) round() {
 	status := r.status.Load()
 	r.peers.drop(now, r.cfg.ElectionTimeout, status.ConfigIndex <= status.CommitIndex)
 	r.arm(now)
+	r.inHand, r.ruined = nil, false
 }
 
-// catch stops the server when a promise of the algorithm was found broken.
+// catch stops the server when a round did not come to its end: a promise of the algorithm was found broken, or the program. Whoever brought the event may recover from
+// panics, as net/http does, and this server must not go on with half a round.
 func (r *Raft) catch() {
-	switch v := recover().(type) {
-	case nil:
-	case *consensus.Violation:
-		r.violation = v
-		r.broken <- v
-	default:
-		panic(v)
+	v := recover()
+	if !r.ruined {
+		return
 	}
+	if violation, ok := v.(*consensus.Violation); ok {
+		r.broken <- violation
+		return
+	}
+	r.broken <- fmt.Errorf("raft: a panic, behind which nothing can be promised any more: %v\n%s", v, debug.Stack())
 }
 
 // arm sets the timer for when time must pass next. It is left alone where it comes too early: then it is set anew.

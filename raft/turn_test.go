@@ -2,6 +2,8 @@ package raft
 
 import (
 	"context"
+	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -121,4 +123,89 @@ func TestALotOfProposalsIsWrittenInPieces(t *testing.T) {
 			}
 		}
 	})
+}
+
+// While the leader's disk hangs no more is held back than a round takes: then the module says when it is too much.
+func TestWhatIsHeldBackIsBounded(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		disk := &gatedDisk{MemoryPersister: NewMemoryPersister(), gate: make(chan struct{})}
+		r, _ := single(t, func(c *Config) { c.Persister, c.MaxUncommittedBytes = disk, 2*maxRoundBytes })
+		if _, err := r.Propose(context.Background(), "first"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		disk.shut = true
+		const n = 20
+		w := newTold(n)
+		for range n {
+			r.ProposeAll([]Offer{{make([]byte, 1<<20), w}})
+			synctest.Wait()
+		}
+		w.mu.Lock()
+		refused := len(w.answers)
+		w.mu.Unlock()
+		if refused < n-3*maxRoundBytes>>20 {
+			t.Errorf("%d of %d MiB were refused while the disk hung", refused, n)
+		}
+		close(disk.gate)
+		<-w.enough
+	})
+}
+
+// Submit waits for the log to take a command, and not for the disk.
+func TestSubmitDoesNotWaitForTheDisk(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		disk := &gatedDisk{MemoryPersister: NewMemoryPersister(), gate: make(chan struct{})}
+		r, _ := single(t, func(c *Config) { c.Persister = disk })
+		if _, err := r.Propose(context.Background(), "first"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		disk.shut = true
+		defer close(disk.gate)
+		began := time.Now() // virtual
+		for range 3 {
+			if _, _, err := r.Submit("x"); err != nil || time.Since(began) > 0 {
+				t.Fatalf("after %v: %v", time.Since(began), err)
+			}
+		}
+	})
+}
+
+// breaking is a Waiter that breaks the rules.
+type breaking func()
+
+func (b breaking) Done(Applied, error) { b() }
+
+// Whoever brings an event may recover from a panic, or leave its goroutine. The server stops all the same, and says why.
+func TestARoundThatDoesNotEndStopsTheServer(t *testing.T) {
+	for name, breakIt := range map[string]func(){
+		"panic":  func() { panic("a mistake") },
+		"Goexit": runtime.Goexit,
+	} {
+		bubble(t, func(t *testing.T) {
+			r, err := New(Config{ID: "n1", Join: true, PreVote: true, CheckQuorum: true, Persister: NewMemoryPersister(), StateMachine: &recorder{}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() { _ = r.Run(context.Background()) }()
+			synctest.Wait()
+			w := newTold(2)
+			go func() {
+				defer func() { _ = recover() }()
+				r.ProposeAll([]Offer{{[]byte("x"), breaking(breakIt)}, {[]byte("y"), w}}) // it does not lead, and says so
+			}()
+			select {
+			case <-r.Done():
+			case <-time.After(time.Minute): // virtual
+				t.Fatalf("%s: the server goes on", name)
+			}
+			r.ProposeAll([]Offer{{[]byte("z"), w}})
+			<-w.enough // what stood behind, and what came later
+			if err := r.Err(); err == nil || !strings.Contains(err.Error(), "a panic, behind which nothing can be promised") {
+				t.Errorf("%s: the server stopped with %v", name, err)
+			}
+			_ = r.Close()
+		})
+	}
 }

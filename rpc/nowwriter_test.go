@@ -105,3 +105,16 @@ func TestDropsWakeTheLink(t *testing.T) {
 		t.Error("nobody is woken to tell of what was dropped")
 	}
 }
+
+// metered is a connection that does something of its own with what is written.
+type metered struct{ *net.TCPConn }
+
+func TestAWrappedSocketIsNotGoneAround(t *testing.T) {
+	w, _ := socketWriter(t)
+	if newNowWriter(w.conn) == nil {
+		t.Error("a socket is not written to at once")
+	}
+	if newNowWriter(&metered{w.conn.(*net.TCPConn)}) != nil {
+		t.Error("a connection that wraps a socket is gone around")
+	}
+}

@@ -15,10 +15,15 @@ type nowWriter struct {
 	n    int
 }
 
-// newNowWriter gives nil if the connection is no plain socket.
+// newNowWriter gives nil if the connection is no plain socket. What wraps one may have a Write of its own, which must not be gone around.
 func newNowWriter(conn net.Conn) *nowWriter {
-	socket, ok := conn.(syscall.Conn)
-	if !ok {
+	var socket syscall.Conn
+	switch conn := conn.(type) {
+	case *net.TCPConn:
+		socket = conn
+	case *net.UnixConn:
+		socket = conn
+	default:
 		return nil
 	}
 	raw, err := socket.SyscallConn()

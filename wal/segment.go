@@ -71,6 +71,8 @@ func (s *segmentFile) rewind() {
 type badFrame struct {
 	end    int64 // where it would end; behind the end of the file if it runs off it
 	reason string
+	// The length cannot be right, so nobody knows where it would end.
+	endless bool
 	// Not a torn write, whatever else the file holds: its checksum is right, but it does not belong here.
 	misplaced bool
 	// The checksum is right for the salt of another store, which this is, then.
@@ -89,7 +91,7 @@ func (s *segmentFile) next(salt salt) (payload []byte, bad *badFrame, err error)
 	case n == 0:
 		return nil, &badFrame{end: s.size + 1, reason: "the file ends inside the length of a record"}, nil
 	case n < 0 || length > maxPayloadBytes:
-		return nil, &badFrame{end: s.size, reason: "the length of the record is more than a record can have"}, nil
+		return nil, &badFrame{end: s.size, endless: true, reason: "the length of the record is more than a record can have"}, nil
 	case length < minPayloadBytes:
 		return nil, &badFrame{end: s.offset + int64(n) + int64(length), reason: fmt.Sprintf("the length of the record is %d, and the shortest has %d", length, minPayloadBytes)}, nil
 	}

@@ -34,11 +34,15 @@ func judge(s *segmentFile, salt salt, seq uint64, bad *badFrame, written int64) 
 	if foreign {
 		return bad.reason + "; the record behind it has the same fault, so the file belongs to another store", nil
 	}
-	missing, err := sectorMissing(s, bad.end)
+	end := bad.end
+	if bad.endless {
+		end = written
+	}
+	missing, err := sectorMissing(s, end)
 	if err != nil {
 		return "", err
 	}
-	if !missing && written >= bad.end {
+	if !missing && written >= end {
 		// All of it was written, and then it changed; or the file system shows what was on the disk
 		// before. Refusing costs a node, cutting might cost what was acknowledged.
 		return bad.reason + "; nothing of it is missing, so this is not a write that was interrupted", nil

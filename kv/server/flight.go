@@ -33,6 +33,24 @@ type batch struct {
 	reads  *reading
 }
 
+// own copies the commands, into one piece, if they are a small part of what was read with them: the log keeps their memory, and with views of it all of that,
+// which nobody counts.
+func (b *batch) own() {
+	bytes := 0
+	for i := range b.offers {
+		bytes += len(b.offers[i].Command)
+	}
+	if bytes >= wire.ChunkBytes/2 {
+		return
+	}
+	piece := make([]byte, 0, bytes)
+	for i := range b.offers {
+		from := len(piece)
+		piece = append(piece, b.offers[i].Command...)
+		b.offers[i].Command = piece[from:len(piece):len(piece)]
+	}
+}
+
 // takeBatch takes in all requests that one read brings, and offers them.
 func (st *stream) takeBatch() error {
 	frame, err := st.in.Next()
@@ -155,6 +173,7 @@ func tooLongKey(bytes int) *api.Problem {
 // offer hands the batch to the Raft.
 func (st *stream) offer() {
 	if len(st.batch.offers) > 0 {
+		st.batch.own()
 		st.server.cfg.Raft.ProposeAll(st.batch.offers)
 		clear(st.batch.offers)
 		st.batch.offers = st.batch.offers[:0]

@@ -102,7 +102,8 @@ func (s *saver) save(works []work) error {
 	return nil
 }
 
-// promises gives those of all works. Of acknowledgements to one server the last says it all, unless it says less than the one before.
+// promises gives those of all works. Of acknowledgements to one other server the last says it all, unless it says less than the one before. Those to
+// this server itself all go: the module counts them, and takes its disk for hanging while one is missing.
 func promises(works []work) []Message {
 	var all []Message
 	for _, w := range works {

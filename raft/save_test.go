@@ -88,3 +88,16 @@ func TestAcknowledgementsAreJoined(t *testing.T) {
 		t.Errorf("%d messages leave: %v, want %v", len(got), got, want)
 	}
 }
+
+// The module counts what it promised itself: an acknowledgement that did not come back would look like a disk that hangs.
+func TestAcknowledgementsToOneselfAreNotJoined(t *testing.T) {
+	var own []Message
+	var works []work
+	for i := range 3 {
+		own = append(own, &consensus.AppendEntriesReply{Header: consensus.Header{From: "n2", To: "n2", Term: 1}, Success: true, MatchIndex: Index(i + 1)})
+		works = append(works, work{after: own[i : i+1]})
+	}
+	if got := promises(works); !slices.Equal(got, own) {
+		t.Errorf("%d messages leave: %v, want %v", len(got), got, own)
+	}
+}

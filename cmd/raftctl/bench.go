@@ -49,6 +49,12 @@ func newBenchCommand(g *globals) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg.Prefix = "bench/" + strings.ToLower(rand.Text()[:4])
 		cfg.Outcome = load.StoreOutcome
+		switch { // to package load 0 is the default, and here it would be told as 0
+		case cfg.Keys == 0:
+			return usage(cmd, "0 keys are not from 1 to %d", load.MaxKeys)
+		case cfg.InFlight == 0 && flags.Changed("in-flight"):
+			return usage(cmd, "0 operations in flight are not from 1 to %d", load.MaxInFlight)
+		}
 		if err := cfg.Check(); err != nil {
 			return usage(cmd, "%s", strings.TrimPrefix(err.Error(), "load: "))
 		}

@@ -102,7 +102,7 @@ func TestBenchOfNobody(t *testing.T) {
 	}
 	for line, says := range map[string]string{
 		"bench --reads 2": "not from 0 to 1", "bench --keys 10000000": "need more", "bench --duration 0s": "not above 0", "bench x": "usage: raftctl bench",
-		"bench --protocol tcp": "neither stream nor http",
+		"bench --protocol tcp": "neither stream nor http", "bench --keys 0": "0 keys are not from 1", "bench --in-flight 0": "0 operations in flight are not from 1",
 	} {
 		if _, stderr, exit := ctl(t, "", line); exit != exitUsage || !strings.Contains(stderr, says) {
 			t.Errorf("%s: exit %d, %s", line, exit, stderr)

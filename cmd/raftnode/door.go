@@ -39,11 +39,14 @@ func (d *door) membership() string {
 	return strconv.FormatUint(uint64(r.index), 10)
 }
 
-// judge tells why a server that is no member is not let in.
+// judge tells why a server that is no peer is not let in.
 func (d *door) judge(id raft.ServerID, address, membership string) error {
 	r := d.knows()
 	if len(r.config) == 0 || !r.committed {
 		return nil // who waits to be added knows nobody; and a leader that is being removed is needed until that is committed
+	}
+	if _, member := r.config.Find(id); member {
+		return nil // its link is made when the Raft server runs, which it has only begun to
 	}
 	add := fmt.Sprintf("`raftctl members add %s=%s`", id, address)
 	index, err := strconv.ParseUint(membership, 10, 64)
@@ -69,7 +72,7 @@ func (n *node) roll() roll {
 	return roll{config: status.Config, index: status.ConfigIndex, committed: status.ConfigIndex <= status.CommitIndex}
 }
 
-// admitUnknown is asked about a server that connects and is no member.
+// admitUnknown is asked about a server that connects and is no peer.
 func (n *node) admitUnknown(id raft.ServerID, address, _, membership string) error {
 	if err := n.door.judge(id, address, membership); err != nil {
 		return err

@@ -25,6 +25,8 @@ func TestTheDoorIsOpenToWhoMayKnowMore(t *testing.T) {
 		membership     string
 		says, saysToDo string // "": it comes in
 	}{
+		"a member that is no peer yet":               {now, "n2", "17", "", ""},
+		"a member that is behind and no peer yet":    {now, "n2", "9", "", ""},
 		"a leader that was added later":              {now, "n9", "18", "", ""},
 		"a leader that was removed and added again":  {now, "n4", "18", "", ""},
 		"a member as of before it was removed":       {now, "n4", "9", removed + "17", "Stop it"},
@@ -41,7 +43,7 @@ func TestTheDoorIsOpenToWhoMayKnowMore(t *testing.T) {
 		"whoever comes to a node that waits itself":  {waiting, "n1", "0", "", ""},
 		"a leader of before a node that waits spoke": {waiting, "n1", "", "", ""},
 	} {
-		d := &door{knows: func() roll { return c.roll }, was: func(id raft.ServerID) bool { return id == "n4" }}
+		d := &door{knows: func() roll { return c.roll }, was: func(id raft.ServerID) bool { return id == "n2" || id == "n4" }}
 		err := d.judge(c.id, "h:9", c.membership)
 		if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.HasPrefix(err.Error(), c.says) || !strings.Contains(err.Error(), c.saysToDo)) {
 			t.Errorf("%s: %v, want %q", name, err, c.says)

@@ -37,6 +37,7 @@
 // # What it does not promise
 //
 // It knows no sockets, no state and no repetition: those are kv/server's and kv/client's. There is no checksum beyond TCP's and TLS's, as in HTTP.
+// A client that ends its half of the connection has gone: what is not answered by then is not answered.
 //
 // # Example
 //

@@ -21,8 +21,9 @@
 //  2. Save: write it to stable storage, behind all earlier Saves.
 //  3. AfterSave: hand these to the network only when this Save, and all before
 //     it, are on stable storage. They are promises: a vote, an acknowledgement,
-//     a candidate's request for votes. This holds also when Save is empty. A message
-//     addressed to this server itself comes back through Step.
+//     a candidate's request for votes. This holds also when Save is empty. Every
+//     message addressed to this server itself comes back through Step: while one is
+//     missing, the disk has not answered.
 //  4. Restore: replace the state machine's state with this snapshot's.
 //  5. Apply: apply these entries to the state machine, in order.
 //  6. Reads: serve each once the state machine has applied its index.

@@ -87,7 +87,7 @@ func studies() []study {
 		},
 		{
 			name: "reads", title: "Reads, from whom", axis: "who answers", limit: 2 * time.Minute, run: reads,
-			how:     []string{"three nodes, 10,000 keys of 128 bytes, 64 reads in flight. A follower passes a linearizable read on to the leader; a stale one it answers from what it has"},
+			how:     []string{"three nodes, 10,000 keys of 128 bytes, 64 reads in flight. A follower answers a linearizable read from what it has when that is as far as the leader says; a stale one at once"},
 			columns: ofLoad,
 		},
 	}

@@ -73,7 +73,7 @@ func TestTheStateIsThatOfTheWholeLog(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if result := store.Apply([]raft.Command{{Index: i, Term: 1, Value: entry.Data}})[0].(kv.Result); result.Code != kv.Done {
+			if result := store.Apply([]raft.Command{{Index: i, Term: 1, Value: entry.Data}})[0].(*kv.Result); result.Code != kv.Done {
 				t.Fatalf("%+v: entry %d: %+v", test, i, result)
 			}
 		}

@@ -5,6 +5,7 @@ package rpc
 import (
 	"net"
 	"testing"
+	"time"
 
 	"github.com/raftnode/raft/raft/consensus"
 )
@@ -26,7 +27,7 @@ func socketWriter(t *testing.T) (w *writer, far net.Conn) {
 	}
 	t.Cleanup(func() { near.Close(); far.Close() })
 	w = benchWriter(t)
-	w.conn, w.now = near, newNowWriter(near)
+	w.conn, w.now, w.rush = near, newNowWriter(near), 0
 	w.link.writer.Store(w)
 	return w, far
 }
@@ -116,5 +117,15 @@ func TestAWrappedSocketIsNotGoneAround(t *testing.T) {
 	}
 	if newNowWriter(&metered{w.conn.(*net.TCPConn)}) != nil {
 		t.Error("a connection that wraps a socket is gone around")
+	}
+}
+
+// Messages that come one right behind the other are one write, of the link's goroutine.
+func TestARushOfMessagesIsLeftToTheLink(t *testing.T) {
+	w, _ := socketWriter(t)
+	w.rush = time.Hour
+	w.link.Send(&consensus.AppendEntries{Header: consensus.Header{From: "a", To: "b", Term: 1}})
+	if !woken(w) || w.link.queue.small.len() != 1 {
+		t.Error("a message right behind another is written by itself")
 	}
 }

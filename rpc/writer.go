@@ -18,7 +18,8 @@ const writeStep = 64 << 10
 type writer struct {
 	link *Link
 	conn net.Conn
-	now  *nowWriter // nil: the connection has no way to write without waiting
+	now  *nowWriter    // nil: the connection has no way to write without waiting
+	rush time.Duration // messages that come as soon as this behind another go together
 
 	mu       sync.Mutex // held while frames are gathered and written
 	ended    bool       // the connection is not written to any more
@@ -31,7 +32,7 @@ type writer struct {
 }
 
 func newWriter(l *Link, conn net.Conn) *writer {
-	return &writer{link: l, conn: conn, now: newNowWriter(conn), drops: l.queue.drops(), last: time.Now()}
+	return &writer{link: l, conn: conn, now: newNowWriter(conn), drops: l.queue.drops(), last: time.Now(), rush: rush}
 }
 
 // run sends what waits, as much as there is in one write, and a keepalive when there was
@@ -86,12 +87,18 @@ func (w *writer) write(keepalive bool) error {
 	}
 }
 
+// rush is about what a write takes. Where messages come faster, the goroutine of the link writes all that are there by the time it runs.
+const rush = 20 * time.Microsecond
+
 // try writes what waits, as far as that needs no waiting. It says false if there is something left to do.
 func (w *writer) try() bool {
 	if w.now == nil || !w.mu.TryLock() {
 		return false
 	}
 	defer w.mu.Unlock()
+	if time.Since(w.last) < w.rush {
+		return false
+	}
 	for !w.ended && len(w.rest) == 0 {
 		if w.gather(); len(w.rest) == 0 {
 			return w.link.queue.drops() == w.drops

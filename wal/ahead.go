@@ -29,10 +29,10 @@ func (l *Log) allocateAhead(first uint64) {
 // giveBack cuts off what was allocated ahead and not used.
 func (l *Log) giveBack() error {
 	last := l.ahead
-	if l.ahead = 0; last == 0 || l.failed != nil {
-		return nil
+	if l.ahead = 0; last > 0 && l.failed == nil {
+		return os.Truncate(filepath.Join(l.dir, segmentName(last)), l.tail)
 	}
-	return os.Truncate(filepath.Join(l.dir, segmentName(last)), l.tail)
+	return nil
 }
 
 // written gives where the file's last byte ends that is not zero, but not less than s.offset: what is behind was allocated and never used.

@@ -113,8 +113,16 @@ func TestReloadTellsAndKeeps(t *testing.T) {
 		day  float64
 		want string // "": nothing new
 	}{
-		{370.5, "expires in 29 days"}, {370.6, ""}, {371, ""}, {371.1, "expires in 28 days"}, {399.1, "expires in 21 hours"}, {399.11, ""}, {399.2, "expires in 19 hours"},
-		{400, "expired on"}, {400.9, ""}, {401, "expired on"},
+		{370.5, "expires in 29 days"},
+		{370.6, ""},
+		{371, ""},
+		{371.1, "expires in 28 days"},
+		{399.1, "expires in 21 hours"},
+		{399.11, ""},
+		{399.2, "expires in 19 hours"},
+		{400, "expired on"},
+		{400.9, ""},
+		{401, "expired on"},
 	} {
 		out.Reset()
 		now = then.Add(time.Duration(step.day * float64(24*time.Hour)))

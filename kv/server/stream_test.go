@@ -39,7 +39,7 @@ func (n *node) stream() *caller {
 		n.t.Fatal(err)
 	}
 	in := bufio.NewReader(conn)
-	resp, err := http.ReadResponse(in, nil)
+	resp, err := http.ReadResponse(in, nil) //nolint:bodyclose // what follows is no body
 	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get("Upgrade") != "raftkv/1" || resp.Header.Get(api.HeaderTerm) == "" {
 		n.t.Fatalf("%v, %+v", err, resp)
 	}

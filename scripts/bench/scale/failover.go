@@ -17,8 +17,14 @@ import (
 
 // failoverColumns are, for the election and for the first write, the distribution.
 var failoverColumns = []report.Column{
-	{Title: "elected, least", Unit: "ms"}, {Title: "elected, median", Unit: "ms", Plot: true}, {Title: "elected, p90", Unit: "ms"}, {Title: "elected, most", Unit: "ms"},
-	{Title: "written, least", Unit: "ms"}, {Title: "written, median", Unit: "ms", Plot: true}, {Title: "written, p90", Unit: "ms"}, {Title: "written, most", Unit: "ms"},
+	{Title: "elected, least", Unit: "ms"},
+	{Title: "elected, median", Unit: "ms", Plot: true},
+	{Title: "elected, p90", Unit: "ms"},
+	{Title: "elected, most", Unit: "ms"},
+	{Title: "written, least", Unit: "ms"},
+	{Title: "written, median", Unit: "ms", Plot: true},
+	{Title: "written, p90", Unit: "ms"},
+	{Title: "written, most", Unit: "ms"},
 	{Title: "kills", Unit: ""},
 }
 

@@ -23,8 +23,6 @@ type Raft struct {
 	snapshots *snapshotter
 	status    atomic.Pointer[consensus.Status]
 	heldBytes atomic.Int64 // of proposals
-	// uncommitted tells that this server leads, and that not all of its log is committed.
-	uncommitted atomic.Bool
 
 	started  atomic.Bool
 	stopOnce sync.Once

@@ -147,7 +147,6 @@ func (r *Raft) followConfiguration(facts []consensus.Fact) {
 func (r *Raft) publish() {
 	status := r.module.Status()
 	r.status.Store(&status)
-	r.uncommitted.Store(status.Role == consensus.Leader && status.CommitIndex < status.LastLogIndex)
 }
 
 // tell logs a fact: changes of role at Info, votes at Debug.

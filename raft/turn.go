@@ -58,7 +58,12 @@ func (r *Raft) due() bool {
 // held tells whether proposals have to wait for more of them. When there are as many as a round takes, they do not: the module has the bounds
 // of what may wait for a disk that hangs.
 func (r *Raft) held() bool {
-	return r.uncommitted.Load() && r.saver.waiting.Load() > 0 && r.heldBytes.Load() < maxRoundBytes
+	return r.saver.waiting.Load() > 0 && r.heldBytes.Load() < maxRoundBytes && uncommitted(r.status.Load())
+}
+
+// uncommitted tells whether a server leads, and not all of its log is committed.
+func uncommitted(s *consensus.Status) bool {
+	return s.Role == consensus.Leader && s.CommitIndex < s.LastLogIndex
 }
 
 // round takes in all that waits, lets time pass, and carries out what the module wants, as one batch. It needs the turn. After one that

@@ -49,15 +49,26 @@ func (d *gatedDisk) Save(batch []consensus.Save) error {
 	return d.MemoryPersister.Save(batch)
 }
 
+// onGatedDisk starts a leader on such a disk, which has done one command and is idle.
+func onGatedDisk(t *testing.T, change func(*Config)) (*Raft, *recorder, *gatedDisk) {
+	t.Helper()
+	disk := &gatedDisk{MemoryPersister: NewMemoryPersister(), gate: make(chan struct{})}
+	r, machine := single(t, func(c *Config) {
+		if c.Persister = disk; change != nil {
+			change(c)
+		}
+	})
+	if _, err := r.Propose(context.Background(), "first"); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Wait()
+	return r, machine, disk
+}
+
 // What is proposed while the leader's disk is busy is one Save, and so one message to each follower.
 func TestProposalsWaitForTheDiskTogether(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		disk := &gatedDisk{MemoryPersister: NewMemoryPersister(), gate: make(chan struct{})}
-		r, machine := single(t, func(c *Config) { c.Persister = disk })
-		if _, err := r.Propose(context.Background(), "first"); err != nil {
-			t.Fatal(err)
-		}
-		synctest.Wait()
+		r, machine, disk := onGatedDisk(t, nil)
 		disk.shut = true
 		w := newTold(3)
 		for _, command := range []string{"a", "b", "c"} {
@@ -101,12 +112,7 @@ func TestRoundsAreBounded(t *testing.T) {
 // However much is proposed at once, no Save has much more than a round takes.
 func TestALotOfProposalsIsWrittenInPieces(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		disk := &gatedDisk{MemoryPersister: NewMemoryPersister(), gate: make(chan struct{})}
-		r, _ := single(t, func(c *Config) { c.Persister = disk })
-		if _, err := r.Propose(context.Background(), "first"); err != nil {
-			t.Fatal(err)
-		}
-		synctest.Wait()
+		r, _, disk := onGatedDisk(t, nil)
 		close(disk.gate)
 		disk.shut = true
 		const n = 20
@@ -128,12 +134,7 @@ func TestALotOfProposalsIsWrittenInPieces(t *testing.T) {
 // While the leader's disk hangs no more is held back than a round takes: then the module says when it is too much.
 func TestWhatIsHeldBackIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		disk := &gatedDisk{MemoryPersister: NewMemoryPersister(), gate: make(chan struct{})}
-		r, _ := single(t, func(c *Config) { c.Persister, c.MaxUncommittedBytes = disk, 2*maxRoundBytes })
-		if _, err := r.Propose(context.Background(), "first"); err != nil {
-			t.Fatal(err)
-		}
-		synctest.Wait()
+		r, _, disk := onGatedDisk(t, func(c *Config) { c.MaxUncommittedBytes = 2 * maxRoundBytes })
 		disk.shut = true
 		const n = 20
 		w := newTold(n)
@@ -155,12 +156,7 @@ func TestWhatIsHeldBackIsBounded(t *testing.T) {
 // Submit waits for the log to take a command, and not for the disk.
 func TestSubmitDoesNotWaitForTheDisk(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		disk := &gatedDisk{MemoryPersister: NewMemoryPersister(), gate: make(chan struct{})}
-		r, _ := single(t, func(c *Config) { c.Persister = disk })
-		if _, err := r.Propose(context.Background(), "first"); err != nil {
-			t.Fatal(err)
-		}
-		synctest.Wait()
+		r, _, disk := onGatedDisk(t, nil)
 		disk.shut = true
 		defer close(disk.gate)
 		began := time.Now() // virtual
